@@ -353,7 +353,7 @@ async fn w2_what_happens_while_no_process_runs_is_found_at_start() {
     first.payments.create("p", payment::Open).await.unwrap();
     first.order("o", "p").await;
     assert_eq!(first.state("o").await, order::State::Awaiting);
-    // As a process that is killed: nothing is said to the others.
+    // As when a process is killed: it sends no notification.
     drop(first);
     let client = builder(open().await, &clock).start().await.unwrap();
     fire(&client.machines(), "p", payment::event::Capture).await;

@@ -55,7 +55,7 @@ mod declared {
     }
 
     fn is_checked(_: &room::Lent, _: &room::event::Check) -> Result<(), &'static str> {
-        Err("nobody has looked")
+        Err("it was not inspected")
     }
 
     /// The second look is the last one.
@@ -182,7 +182,7 @@ async fn t7_a_refused_timer_is_dropped_alone() {
     let world = World::new().await;
     world.rooms.create("a", lent(50 * MINUTE, BEGIN + 120 * MINUTE)).await.unwrap();
     world.run_for(70 * MINUTE).await;
-    let dropped = "60 timer dropped timer a guard refused `check`: nobody has looked";
+    let dropped = "60 timer dropped timer a guard refused `check`: it was not inspected";
     assert_eq!(world.history().await, ["50 warn timer", dropped]);
     assert_eq!(world.timers().await, timers(&[("end", 120), ("warn", 100)]));
 }

@@ -4,20 +4,15 @@
 use super::driver::Driver;
 use crate::{
     convergence::{ConvergenceLimits, Decision, DesiredStateRecord, decide, refused},
-    engine::Engine,
+    engine::{Engine, instance_history::NewestFirst},
     log::{log_row, unnamed},
-    store::{
-        Cause, Change, HistoryEntry, HistoryKind, HistoryQuery, Note, Origin, Row, SetDesiredState, StoreError, Verdict,
-    },
+    store::{Cause, Change, HistoryEntry, HistoryKind, Note, Origin, Row, SetDesiredState, StoreError, Verdict},
     worker::Limits,
 };
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
-
-/// The most history entries of one read.
-const PAGE: usize = 50;
 
 /// Fires the next event toward the desired state of `row`, or stores why none is fired now.
 pub(super) async fn converge(
@@ -90,14 +85,9 @@ async fn fire(
 
 /// The transitions of the instance from version `seen` on, oldest first, including that version's own entry.
 async fn history_since(engine: &Engine, row: &Row, seen: u64) -> Result<Vec<HistoryEntry>, StoreError> {
-    let (mut entries, mut after) = (Vec::new(), u64::MAX);
-    loop {
-        let query =
-            HistoryQuery { key: Some(row.key.clone()), by_operators: false, after, newest_first: true, limit: PAGE };
-        let page = engine.asked("history", engine.store.history(query)).await?;
-        let Some(last) = page.last() else { break };
-        after = last.sequence;
-        let complete = last.incarnation != row.incarnation || last.version < seen;
+    let (mut entries, mut pages) = (Vec::new(), NewestFirst::new(engine, &row.key));
+    while let Some(page) = pages.next().await? {
+        let complete = page.last().is_none_or(|last| last.incarnation != row.incarnation || last.version < seen);
         // Entries newer than the row are left to the next look.
         let relevant = |it: &HistoryEntry| {
             it.incarnation == row.incarnation

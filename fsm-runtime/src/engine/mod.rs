@@ -4,6 +4,7 @@ pub(crate) mod background;
 mod commit_metrics;
 pub(crate) mod definitions;
 mod detached;
+pub(crate) mod instance_history;
 pub(crate) mod notify;
 mod retry;
 pub(crate) mod store_health;

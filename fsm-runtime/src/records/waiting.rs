@@ -7,7 +7,7 @@ use super::{
     record::RecordMeta,
 };
 use crate::{
-    engine::Engine,
+    engine::{Engine, instance_history::NewestFirst},
     machine::convert,
     store::{HistoryEntry, HistoryQuery, Key, Row},
 };
@@ -150,23 +150,14 @@ impl<M: Durable> Machines<M> {
     }
 
     async fn last_transition(&self, key: &Key) -> Result<Option<HistoryEntry>, ReadError> {
-        let mut before = u64::MAX;
-        loop {
-            let query = HistoryQuery {
-                key: Some(key.clone()),
-                by_operators: false,
-                after: before,
-                newest_first: true,
-                limit: PAGE,
-            };
-            let page = self.engine.store.history(query).await?;
-            let Some(oldest) = page.last() else { return Ok(None) };
-            before = oldest.sequence;
+        let mut pages = NewestFirst::new(&self.engine, key);
+        while let Some(page) = pages.next().await? {
             // Notes have no data.
             if let Some(entry) = page.into_iter().find(|entry| entry.data.is_some()) {
                 return Ok(Some(entry));
             }
         }
+        Ok(None)
     }
 }
 

@@ -83,7 +83,7 @@ async fn a_password_is_shown_nowhere() {
     let options = Postgres::options(server.url()).schema(server.new_schema());
     hidden(format!("{options:?}"));
     hidden(format!("{:?}", options.open().await.unwrap()));
-    let wrong = server.url().replace("fsm:", "nobody:");
+    let wrong = server.url().replace("fsm:", "unknown:");
     match Postgres::options(wrong).timeout(Duration::ZERO).open().await {
         Err(error @ OpenError::Unreachable { .. }) => hidden(error.to_string()),
         other => panic!("{other:?}"),

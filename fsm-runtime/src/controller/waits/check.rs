@@ -8,7 +8,7 @@ use super::{
     ring::ring,
 };
 use crate::{
-    engine::Engine,
+    engine::{Engine, instance_history::NewestFirst},
     log::{log_row, unnamed},
     machine::older,
     metrics,
@@ -27,8 +27,6 @@ use std::{
 
 /// The most history entries of an awaited instance that are read: a state that was left again is found among so many changes.
 const PASSED: usize = 256;
-/// The most history entries of one read of the waiting instance.
-const PAGE: usize = 50;
 /// The beginning of the reasons for which waiting instances are parked.
 const REASON: &str = "waits: ";
 
@@ -96,48 +94,30 @@ async fn now(engine: &Engine, graph: Option<&'static Graph>, key: &Key) -> Resul
         let state = graph.and_then(|graph| older::state(&engine.migrations, graph, &row));
         return Ok(state.map_or(Now::Unknown, Now::In));
     }
-    let mut before = u64::MAX;
-    loop {
-        let query = HistoryQuery {
-            key: Some(key.clone()),
-            by_operators: false,
-            after: before,
-            newest_first: true,
-            limit: PAGE,
-        };
-        let page = engine.asked("history", engine.store.history(query)).await?;
-        let Some(oldest) = page.last() else { return Ok(Now::Missing) };
-        before = oldest.sequence;
+    let mut pages = NewestFirst::new(engine, key);
+    while let Some(page) = pages.next().await? {
         if let Some(last) = page.iter().find(|entry| entry.kind != HistoryKind::Note) {
             let state = graph.and_then(|graph| graph.state_was(&last.to));
             return Ok(state.map_or(Now::Missing, |state| Now::RemovedIn(state.name)));
         }
     }
+    Ok(Now::Missing)
 }
 
 /// The sequence of the entry with which the wait of `row` began; `None` where it was pruned.
 async fn begin(engine: &Engine, row: &Row) -> Result<Option<u64>, StoreError> {
-    let mut before = u64::MAX;
-    loop {
-        let query = HistoryQuery {
-            key: Some(row.key.clone()),
-            by_operators: false,
-            after: before,
-            newest_first: true,
-            limit: PAGE,
-        };
-        let page = engine.asked("history", engine.store.history(query)).await?;
-        let Some(oldest) = page.last() else { return Ok(None) };
-        before = oldest.sequence;
+    let mut pages = NewestFirst::new(engine, &row.key);
+    while let Some(page) = pages.next().await? {
         let entered = |it: &&HistoryEntry| it.kind != HistoryKind::Note && it.version == row.entered;
         let own = |it: &&HistoryEntry| it.incarnation == row.incarnation;
         if let Some(entry) = page.iter().filter(own).find(entered) {
             return Ok(Some(entry.sequence));
         }
         if page.iter().any(|it| it.incarnation != row.incarnation || it.version < row.entered) {
-            return Ok(None);
+            break;
         }
     }
+    Ok(None)
 }
 
 /// The states that `key` has entered after the history entry `since`, as far as its last entries tell.

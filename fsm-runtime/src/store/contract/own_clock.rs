@@ -29,7 +29,7 @@ async fn take(store: &Arc<dyn Store>, owner: &str) -> Renewed {
 
 /// The store's time.
 async fn now(store: &Arc<dyn Store>) -> SystemTime {
-    let renewal = Renewal { owner: "nobody".into(), ttl: HOUR, leaving: false };
+    let renewal = Renewal { owner: "unknown".into(), ttl: HOUR, leaving: false };
     match store.renew_lease(renewal, BEHIND).await.unwrap() {
         Err(Lapsed { now, .. }) => now,
         Ok(renewed) => panic!("a lease that was never taken was renewed: {renewed:?}"),

@@ -127,7 +127,7 @@ fn to_lease(row: &Row) -> Result<Lease, Failure> {
 fn to_machines(text: &str) -> Result<Vec<MachineVersion>, Failure> {
     let machines: Vec<Value> =
         serde_json::from_str(text).map_err(|error| Failure::damaged(format!("column `machines`: {error}")))?;
-    // A name or a version that is missing is shown as none, so that the lease is not lost to who reads it.
+    // A missing name or version is read as empty or 0, so that the lease can still be read.
     let machine = |it: Value| {
         let name = it.get("machine").and_then(Value::as_str).unwrap_or_default().to_owned();
         let version = it.get("version").and_then(Value::as_u64).and_then(|version| u32::try_from(version).ok());

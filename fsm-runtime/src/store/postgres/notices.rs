@@ -25,7 +25,7 @@ const COLLECT: Duration = Duration::from_millis(10);
 const GAP: Duration = Duration::from_millis(5);
 /// The pauses between attempts to connect.
 const RECONNECT: (u64, u64) = (50, 1_000);
-/// Notices that a slow receiver may be behind before it is told that it lags.
+/// The capacity of the channel of notices. A receiver that falls further behind gets `Lagged`.
 const NOTICES: usize = 64;
 /// The most of this process's own numbers that are kept; with more, its own changes are noticed like those of others.
 const OWN: usize = 1 << 16;
@@ -203,7 +203,7 @@ async fn look(core: &Core, position: &mut u64) -> Result<bool, StoreError> {
             entries.iter().filter(|(number, _)| held_back || !own.contains(number)).map(|(_, bucket)| *bucket).collect()
         };
         if !buckets.is_empty() {
-            // Nobody receives it any more: the position goes on.
+            // Without a receiver, only the position advances.
             let _ = core.notices.sender.send(Notice::new(buckets, *position));
         }
         core.notices.own.lock().retain(|number| *number > upto);

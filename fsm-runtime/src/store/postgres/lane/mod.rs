@@ -25,7 +25,7 @@ use tokio::sync::{mpsc, oneshot};
 const QUEUE: usize = 4_096;
 /// The most groups in one transaction.
 const BATCH: usize = 256;
-/// A batch of this size has many callers, who are likely to come back.
+/// The size of a batch from which its callers are expected to add more soon.
 const MANY: usize = 8;
 /// How long a lane waits for them.
 const GATHER: Duration = Duration::from_millis(1);
