@@ -1,7 +1,10 @@
 //! Machines whose states wait for instances of other machines. The clock stands still unless a test moves it.
 
 use fsm_runtime::{
-    Builder, HistoryQuery, ListQuery, Machines, Runtime, StartError, clock::ManualClock, prelude::*, store::Row,
+    Builder, HistoryQuery, ListQuery, Machines, Runtime, StartError,
+    clock::ManualClock,
+    prelude::*,
+    store::{Buckets, Key, Row},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -341,6 +344,25 @@ async fn w2_a_file_without_an_index_of_states_is_scanned() {
     world.clock.advance(RESCAN);
     soon(world.reaches("o", order::State::Paid)).await;
     assert_eq!(world.state("placed").await, order::State::Placed);
+}
+
+/// The process of the order does not work on the bucket of the payment, and nothing but the change itself makes it look.
+#[tokio::test]
+async fn w2_an_instance_in_a_bucket_of_another_process_is_noticed() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("shop.db");
+    let clock = clock();
+    let own: Buckets = [Key::new("Order", "o").bucket()].into_iter().collect();
+    assert!(!own.contains_key(&Key::new("Payment", "p")));
+    let store = Sqlite::open(&path).await.unwrap();
+    let runtime = builder(store, &clock).buckets(own).machine::<Order, _>(()).start().await.unwrap();
+    let client = builder(Sqlite::open(&path).await.unwrap(), &clock).start().await.unwrap();
+    let (orders, payments) = (client.machines::<Order>(), client.machines::<Payment>());
+    payments.create("p", payment::Open).await.unwrap();
+    orders.create("o", order::Placed).await.unwrap().checkout("p".into()).await.unwrap();
+    runtime.run_until_idle().await.unwrap();
+    fire(&payments, "p", payment::event::Capture).await;
+    soon(orders.wait_for("o", order::State::Paid, HOUR)).await.unwrap();
 }
 
 #[tokio::test]
