@@ -359,8 +359,15 @@ async fn w2_an_instance_in_a_bucket_of_another_process_is_noticed() {
     let client = builder(Sqlite::open(&path).await.unwrap(), &clock).start().await.unwrap();
     let (orders, payments) = (client.machines::<Order>(), client.machines::<Payment>());
     payments.create("p", payment::Open).await.unwrap();
-    orders.create("o", order::Placed).await.unwrap().checkout("p".into()).await.unwrap();
+    payments.create("q", payment::Open).await.unwrap();
+    // Its own process looks at once, before the payment changes.
+    let own = (runtime.machines::<Order>(), runtime.machines::<Payment>());
+    own.0.create("o", order::Placed).await.unwrap().checkout("p".into()).await.unwrap();
     runtime.run_until_idle().await.unwrap();
+    // It has read the history of the order when it sees a later change.
+    let seen = own.1.wait_for("q", payment::State::Captured, HOUR);
+    let (seen, ()) = tokio::join!(seen, fire(&payments, "q", payment::event::Capture));
+    seen.unwrap();
     fire(&payments, "p", payment::event::Capture).await;
     soon(orders.wait_for("o", order::State::Paid, HOUR)).await.unwrap();
 }
