@@ -98,6 +98,24 @@ async fn l1_one_of_two_processes_runs_the_worker() {
     assert_eq!(second.jobs.row("a").await.unwrap().owner, None);
 }
 
+/// While a worker of it still ends.
+#[tokio::test]
+async fn l1_a_process_that_stops_shows_that_it_leaves() {
+    let (_dir, path) = file();
+    let mut first = World::with(&path, |builder| builder.grace_period(Duration::from_hours(9))).await;
+    first.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
+    let mut call = first.calls.next().await;
+    let store = Sqlite::open(&path).await.unwrap();
+    let leaves = async || store.leases(SystemTime::UNIX_EPOCH).await.unwrap().iter().any(|lease| lease.leaving);
+    let stopping = tokio::spawn(async move { first.runtime.shutdown(Duration::from_hours(9)).await });
+    call.draining().await;
+    assert!(!leaves().await, "by its next renewal");
+    first.clock.advance(Duration::from_secs(5));
+    until("the lease shows it", leaves).await;
+    call.tell(Do::Finish(1));
+    stopping.await.unwrap();
+}
+
 #[tokio::test]
 async fn l1_released_work_of_a_stopped_process_is_taken_up_at_once() {
     let (_dir, path) = file();

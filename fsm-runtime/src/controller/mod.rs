@@ -145,7 +145,7 @@ impl Controller {
         presence: Option<Box<dyn Send + Sync>>,
     ) -> Result<Self, StoreError> {
         let watchdog = Watchdog::start(engine.clone(), me.clone()).await?;
-        let stop = CancellationToken::new();
+        let stop = me.stopping.clone();
         let (timeout, timeout_receiver) = oneshot::channel();
         let registry = Arc::<WorkerRegistry>::default();
         let machines = drivers.keys().map(|machine| (*machine).to_owned()).collect();

@@ -338,7 +338,7 @@ impl Builder {
                 build,
                 slots,
             };
-            let me = LeaseRequest { process, ttl: settings.lease_ttl };
+            let me = LeaseRequest { process, ttl: settings.lease_ttl, stopping: CancellationToken::new() };
             Some(Controller::start(engine.clone(), drivers, settings, me, presence).await?)
         };
         let scope = controller.as_ref().map(Controller::scope);

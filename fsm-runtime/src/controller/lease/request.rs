@@ -5,6 +5,7 @@ use crate::{
     store::{Held, Lapsed, Process, Renewal, StoreError},
 };
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// The most entries of one read.
 const PAGE: usize = 500;
@@ -14,6 +15,8 @@ const PAGE: usize = 500;
 pub(crate) struct LeaseRequest {
     pub(crate) process: Process,
     pub(crate) ttl: Duration,
+    /// Cancelled when the controller begins to stop.
+    pub(crate) stopping: CancellationToken,
 }
 
 impl LeaseRequest {
@@ -32,7 +35,8 @@ impl LeaseRequest {
 
     /// Extends the lease, unless it has lapsed. Returns the time of the request.
     pub(super) async fn renew(&self, engine: &Engine) -> Result<Result<Duration, Lapsed>, StoreError> {
-        let renewal = Renewal { owner: self.process.owner.clone(), ttl: self.ttl, leaving: false };
+        let renewal =
+            Renewal { owner: self.process.owner.clone(), ttl: self.ttl, leaving: self.stopping.is_cancelled() };
         let (requested, now) = (engine.clock.elapsed(), engine.clock.now());
         let answer = engine.asked("renew_lease", engine.store.renew_lease(renewal, now)).await?;
         engine.set_store_time(now, answer.map_or_else(|lapsed| lapsed.now, |renewed| renewed.now));
