@@ -97,6 +97,7 @@
 #![deny(missing_docs)]
 
 mod backoff;
+pub mod breaker;
 pub mod clock;
 pub mod codec;
 mod controller;
@@ -122,6 +123,7 @@ pub use codec::CodecError;
 pub use controller::{HowStopped, IdleError, Policy, Shutdown, Status, StoppedWorker, WorkerPhase, WorkerStatus};
 pub use engine::{
     background::{TaskPhase, TaskStatus},
+    held_back::WaitsFor,
     store_health::StoreCall,
 };
 pub use error_kind::ErrorKind;
@@ -143,7 +145,7 @@ pub use records::{
 pub use runtime::{Builder, Retention, Runtime, StartError, UnknownRows};
 pub use store::{HistoryQuery, Page};
 pub use subscription::{ChangeStream, Changed, ChangesQuery, EntryStream, StartPosition, SubscribeError, Subscription};
-pub use worker::{Checkpointed, Done, Finished, Outcome, RawTask, Signals, WorkClaim, WorkError, WorkedBy};
+pub use worker::{Checkpointed, Done, Finished, Outcome, Rate, RawTask, Signals, WorkClaim, WorkError, WorkedBy};
 
 /// The items that a program with durable machines needs, and code that is generic over machines: `use fsm_runtime::prelude::*;`.
 pub mod prelude {

@@ -106,7 +106,7 @@ impl EventLoop {
             discovery = discovery::start(&self.engine, me, self.poll_interval, scope, waiting, found) => discovery,
             () = halt.cancelled() => return,
         };
-        let engine = self.engine.clone();
+        let (engine, breakers) = (self.engine.clone(), self.workers.breaker_changes());
         loop {
             self.begin_looks();
             self.check_deadlines();
@@ -122,6 +122,7 @@ impl EventLoop {
                     let change = self.lease.on_event(event);
                     self.on_lease_change(change);
                 }
+                () = breakers.notified() => self.workers.reopen(Duration::MAX, &mut self.queue),
                 () = engine.clock.sleep(pause.unwrap_or_default()), if pause.is_some() => {}
             }
         }
@@ -189,7 +190,9 @@ impl EventLoop {
     /// The time until the next deadline, or until the next look `with_looks`.
     fn pause(&mut self, with_looks: bool) -> Option<Duration> {
         let look = self.queue.next_look().filter(|_| with_looks);
-        let next = look.into_iter().chain(self.workers.next_check()).chain(self.lease.next_deadline()).min();
+        let opening = self.workers.next_opening().filter(|_| with_looks);
+        let next =
+            look.into_iter().chain(opening).chain(self.workers.next_check()).chain(self.lease.next_deadline()).min();
         next.map(|at| at.saturating_sub(self.engine.clock.elapsed()))
     }
 
@@ -204,6 +207,7 @@ impl EventLoop {
 
     fn check_deadlines(&mut self) {
         self.workers.check_due();
+        self.workers.reopen_due(&mut self.queue);
         let change = self.lease.advance();
         self.on_lease_change(change);
     }

@@ -31,6 +31,7 @@ pub use workers::{
 };
 
 use crate::{
+    breaker::{Breaker, BreakerStatus},
     clock::Clock,
     engine::Engine,
     store::{Buckets, Scope, StoreError},
@@ -66,6 +67,8 @@ pub(crate) struct Settings {
     pub(crate) lease_ttl: Duration,
     /// The buckets whose instances are worked on here.
     pub(crate) buckets: watch::Receiver<Buckets>,
+    /// The number of live nodes.
+    pub(crate) nodes: watch::Receiver<u32>,
 }
 
 impl Default for Settings {
@@ -77,6 +80,7 @@ impl Default for Settings {
             policies: Policies::default(),
             lease_ttl: Duration::from_secs(15),
             buckets: watch::channel(Buckets::ALL).1,
+            nodes: watch::channel(1).1,
         }
     }
 }
@@ -123,6 +127,7 @@ impl WatchedScope {
 pub(crate) struct Controller {
     scope: WatchedScope,
     registry: Arc<WorkerRegistry>,
+    breakers: Vec<Breaker>,
     failed: Arc<OnceLock<String>>,
     stop: CancellationToken,
     timeout: sync::Mutex<Option<oneshot::Sender<Duration>>>,
@@ -148,6 +153,7 @@ impl Controller {
         let stop = me.stopping.clone();
         let (timeout, timeout_receiver) = oneshot::channel();
         let registry = Arc::<WorkerRegistry>::default();
+        let breakers = settings.policies.breakers();
         let machines = drivers.keys().map(|machine| (*machine).to_owned()).collect();
         let waits = drivers.values().any(|driver| driver.graph().has_waits());
         let scope = WatchedScope { machines, buckets: settings.buckets.clone(), registry: registry.clone(), waits };
@@ -169,6 +175,7 @@ impl Controller {
         Ok(Self {
             scope,
             registry,
+            breakers,
             failed,
             stop,
             timeout: sync::Mutex::new(Some(timeout)),
@@ -183,6 +190,11 @@ impl Controller {
 
     pub(crate) fn workers(&self, clock: &Clock) -> Vec<WorkerStatus> {
         self.registry.read(clock)
+    }
+
+    /// The status of the breakers of the policies.
+    pub(crate) fn breakers(&self) -> Vec<BreakerStatus> {
+        self.breakers.iter().map(Breaker::status).collect()
     }
 
     /// Why the controller has stopped by itself.

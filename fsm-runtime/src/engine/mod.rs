@@ -4,6 +4,7 @@ pub(crate) mod background;
 mod commit_metrics;
 pub(crate) mod definitions;
 mod detached;
+pub(crate) mod held_back;
 pub(crate) mod instance_history;
 pub(crate) mod notify;
 mod retry;
@@ -16,6 +17,7 @@ pub(crate) use retry::{store_until, until_stored};
 use self::background::HealthRegistry;
 use self::definitions::Definitions;
 use self::detached::Detached;
+use self::held_back::HeldBackWork;
 use self::notify::Notifier;
 use self::store_health::{OpenCalls, StoreHealth};
 pub(crate) use self::store_time::StoreTime;
@@ -50,6 +52,8 @@ pub(crate) struct Engine {
     pub(crate) calls: OpenCalls,
     /// The callers that change an instance by its id.
     pub(crate) turns: Turns,
+    /// The instances whose work is held back in this process.
+    pub(crate) held_back: HeldBackWork,
     /// Cancelled when the runtime shuts down: streams of changes end then.
     pub(crate) closing: CancellationToken,
 }

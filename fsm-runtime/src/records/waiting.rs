@@ -12,10 +12,7 @@ use crate::{
     store::{HistoryEntry, HistoryQuery, Key, Row},
 };
 use fsm_core::{Graph, Name, StateKind};
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::Duration};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use uuid::Uuid;
 
@@ -65,7 +62,7 @@ impl<M: Durable> Machines<M> {
             }
             now.can_reach(what, &wanted)?;
             if !wait.next().await {
-                return Err(now.timeout(what, timeout, self.engine.now()));
+                return Err(now.timeout(what, timeout, &self.engine));
             }
         }
     }
@@ -115,7 +112,7 @@ impl<M: Durable> Machines<M> {
             }
             now.can_reach(state.as_str(), |other| other == state)?;
             if !wait.next().await {
-                return Err(now.timeout(state.as_str(), timeout, self.engine.now()));
+                return Err(now.timeout(state.as_str(), timeout, &self.engine));
             }
         }
     }
@@ -191,9 +188,9 @@ impl<M: Durable> Latest<M> {
         Err(WaitError::Unreachable { key, wanted: what, state, version })
     }
 
-    fn timeout(&self, what: &'static str, waited: Duration, now: SystemTime) -> WaitError {
+    fn timeout(&self, what: &'static str, waited: Duration, engine: &Engine) -> WaitError {
         let state = self.state().as_str();
-        let why = self.row.as_ref().and_then(|row| work_status(M::GRAPH, state, row, now));
+        let why = self.row.as_ref().and_then(|row| work_status(M::GRAPH, state, row, engine));
         let (key, version) = (self.meta.key().clone(), self.meta.version());
         WaitError::Timeout { key, wanted: what, waited, state, version, why }
     }
@@ -276,7 +273,8 @@ async fn change_of(changed: &mut Receiver<Key>, key: &Key) {
 }
 
 /// How the work on `row` stands; `None` if its state is not a `work` state.
-fn work_status(graph: &Graph, state: &str, row: &Row, now: SystemTime) -> Option<String> {
+fn work_status(graph: &Graph, state: &str, row: &Row, engine: &Engine) -> Option<String> {
+    let now = engine.now();
     graph.state(state).filter(|state| state.kind == StateKind::Work)?;
     let error = row.error.as_deref().map(|error| format!(" with: {error}")).unwrap_or_default();
     let pause = row.retry_at.and_then(|at| at.duration_since(now).ok()).filter(|pause| !pause.is_zero());
@@ -290,6 +288,9 @@ fn work_status(graph: &Graph, state: &str, row: &Row, now: SystemTime) -> Option
             format!("attempt {} failed{error}; the next one begins in {pause:.1?}", row.attempt)
         }
         (None, None, Some(pause)) => format!("its worker runs again in {pause:.1?}"),
+        (None, None, None) if let Some(what) = engine.held_back.get(&row.key, &engine.clock) => {
+            format!("its work {what}")
+        }
         (None, None, None) => format!(
             "its work is due and no process has claimed it; register `{}` with a runtime (`Builder::machine`), and see \
              `Runtime::status` there for instances that wait for a slot",

@@ -11,6 +11,7 @@ use crate::{
         Engine, StoreTime,
         background::{BackgroundTasks, HealthRegistry},
         definitions::Definitions,
+        held_back::HeldBackWork,
         notify::Notifier,
         store_health::{OpenCalls, StoreHealth},
         turns::Turns,
@@ -176,6 +177,31 @@ impl Builder {
         self
     }
 
+    /// The key by which the [rate](Policy::rate) of state `S` counts, for a provider that limits each account by itself. The machine must be
+    /// registered, and the state must have a policy with a rate.
+    ///
+    /// ```
+    /// # use fsm_runtime::{Builder, Policy, Rate, prelude::*};
+    /// # use serde::{Deserialize, Serialize};
+    /// # use std::time::Duration;
+    /// # #[derive(StateMachine)]
+    /// # #[fsm(initial = Sending, durable, derive(Serialize, Deserialize))]
+    /// # enum Mail { #[state(work)] #[on(sent => Sent)] Sending { account: String }, #[state(end)] Sent }
+    /// # fn example(builder: Builder) -> Builder {
+    /// builder
+    ///     .policy::<mail::Sending>(Policy::new().rate(Rate::new(10, Duration::from_secs(1))))
+    ///     .limit_by(|sending: &mail::Sending| sending.account.clone())
+    /// # }
+    /// # fn main() {}
+    /// ```
+    pub fn limit_by<S: WorkState>(mut self, key: impl Fn(&S) -> String + Send + Sync + 'static) -> Self {
+        let (machine, state) = (<S::Machine as StateMachine>::GRAPH.machine, S::STATE.as_str());
+        if !self.settings.policies.limit_by(machine, state, key) {
+            self.wrong.get_or_insert(StartError::Policy { machine, state, why: "`limit_by` is given twice" });
+        }
+        self
+    }
+
     /// Adds a migration of rows of machine `M` from schema version `from` to `from + 1`: `step` takes the old state and data, and
     /// returns the new ones. A row goes through all steps up to the declared version when it is read, and is stored under that version
     /// when it moves. [`Machines::migrate_all`](crate::Machines::migrate_all) rewrites all rows.
@@ -283,6 +309,10 @@ impl Builder {
             let why = "its machine is not registered with `Builder::machine`";
             return Err(StartError::Policy { machine, state, why });
         }
+        if let Some((machine, state)) = settings.policies.unlimited() {
+            let why = "`limit_by` has no effect without a rate: set `Policy::rate`";
+            return Err(StartError::Policy { machine, state, why });
+        }
         let unknown = Unknown::new(tolerant);
         let health = Arc::new(HealthRegistry::new(clock.clone()));
         let engine = Arc::new(Engine {
@@ -297,6 +327,7 @@ impl Builder {
             store_health: StoreHealth::default(),
             calls: OpenCalls::default(),
             turns: Turns::default(),
+            held_back: HeldBackWork::default(),
             closing: CancellationToken::new(),
         });
         let store = &engine.store;

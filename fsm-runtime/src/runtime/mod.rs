@@ -134,9 +134,11 @@ impl Runtime {
     pub fn status(&self) -> Status {
         let Inner { engine, controller, graphs, .. } = &*self.0;
         let workers = controller.as_ref().map(|controller| controller.workers(&engine.clock)).unwrap_or_default();
+        let breakers = controller.as_ref().map(Controller::breakers).unwrap_or_default();
         let mut machines: Vec<&'static str> = graphs.iter().map(|graph| graph.machine).collect();
         machines.sort_unstable();
-        Status { machines, workers, tasks: engine.health.read(), calls: engine.calls.read(engine.clock.elapsed()) }
+        let (tasks, calls) = (engine.health.read(), engine.calls.read(engine.clock.elapsed()));
+        Status { machines, workers, tasks, calls, breakers }
     }
 
     /// The graphs of the registered machines and of those that they wait for, ordered by name: all of them in one picture, with what waits

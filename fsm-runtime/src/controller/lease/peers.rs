@@ -98,6 +98,7 @@ mod tests {
             store_health: StoreHealth::default(),
             calls: OpenCalls::default(),
             turns: crate::engine::turns::Turns::default(),
+            held_back: crate::engine::held_back::HeldBackWork::default(),
             closing: CancellationToken::default(),
         })
     }

@@ -1,12 +1,16 @@
 //! The registered machines: their drivers, and the limits of work on each state.
 
-use super::{policy::Policies, slots::SlotTable};
+use super::{gate::LimitKey, policy::Policies, slots::SlotTable};
 use crate::{
+    breaker::Breaker,
+    clock::Clock,
     controller::driver::Driver,
+    engine::Engine,
     store::{Key, Row},
     worker::Limits,
 };
 use std::{collections::HashMap, sync::Arc};
+use tokio::sync::watch;
 
 /// The drivers by the names of their machines.
 pub(crate) type Drivers = HashMap<&'static str, Arc<dyn Driver>>;
@@ -38,8 +42,21 @@ impl RegisteredMachines {
         self.defaults
     }
 
+    /// By what the limits of `state`, that of `row`, count.
+    pub(super) fn limit_key(&self, engine: &Engine, state: &'static str, row: &Row) -> LimitKey {
+        let driver = self.driver(&row.key)?;
+        self.policies.limit_key(engine, driver.graph(), state, row)
+    }
+
     /// The slots of all machines, `max_concurrency` for each.
-    pub(super) fn slots(&self, max_concurrency: usize) -> SlotTable {
-        SlotTable::new(self.drivers.keys().map(|machine| (*machine, max_concurrency, self.policies.slots(machine))))
+    pub(super) fn slots(&self, max_concurrency: usize, clock: &Clock, nodes: &watch::Receiver<u32>) -> SlotTable {
+        let of_machine =
+            |machine: &&'static str| (*machine, max_concurrency, self.policies.states(machine, clock, nodes));
+        SlotTable::new(self.drivers.keys().map(of_machine))
+    }
+
+    /// The breakers of all policies.
+    pub(super) fn breakers(&self) -> Vec<Breaker> {
+        self.policies.breakers()
     }
 }

@@ -1,5 +1,6 @@
 //! The workers of this process: their slots and claims, their start, their end, and what their end means for the row.
 
+mod gate;
 mod machines;
 pub(super) mod policy;
 mod result;
@@ -16,7 +17,7 @@ use self::{
     result::Ending,
     run::{failure, release},
     running::RunningWorkers,
-    slots::SlotTable,
+    slots::{SlotTable, Taken},
     status::WorkerRegistry,
 };
 use super::{
@@ -37,7 +38,10 @@ use crate::{
     },
 };
 use std::{collections::HashMap, mem, sync::Arc, time::Duration};
-use tokio::task::JoinError;
+use tokio::{
+    sync::Notify,
+    task::{JoinError, JoinSet},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -58,6 +62,10 @@ pub(super) struct Workers {
     giving_up: CancellationToken,
     /// What `Runtime::status` shows.
     registry: Arc<WorkerRegistry>,
+    /// Notified when a breaker may admit work that it has refused.
+    breakers: Arc<Notify>,
+    /// The tasks that do so. They end with this.
+    _watchers: JoinSet<()>,
 }
 
 /// Whether a row whose work is due may be claimed.
@@ -104,9 +112,19 @@ impl Workers {
         registry: Arc<WorkerRegistry>,
     ) -> Self {
         let machines = RegisteredMachines::new(drivers, settings.policies, settings.limits);
+        let breakers = Arc::<Notify>::default();
+        let mut watchers = JoinSet::new();
+        for breaker in machines.breakers() {
+            let (mut changes, breakers) = (breaker.subscribe(), breakers.clone());
+            watchers.spawn(async move {
+                while changes.changed().await.is_ok() {
+                    breakers.notify_one();
+                }
+            });
+        }
         Self {
+            slots: machines.slots(settings.max_concurrency, &engine.clock, &settings.nodes),
             engine,
-            slots: machines.slots(settings.max_concurrency),
             machines,
             running: RunningWorkers::default(),
             checks: DelayQueue::default(),
@@ -115,6 +133,8 @@ impl Workers {
             draining: CancellationToken::new(),
             giving_up: CancellationToken::new(),
             registry,
+            breakers,
+            _watchers: watchers,
         }
     }
 
@@ -214,8 +234,9 @@ impl Workers {
         );
         tracing::debug!(parent: &span, fence = row.fence, "worker starts");
         let limits = self.limits(&row);
+        let permit = self.slots.take_permit(&row.key);
         let attempt = Arc::new(Attempt::new(row, limits, signals));
-        let work = run::work(self.engine.clone(), driver, attempt.clone(), self.giving_up.clone());
+        let work = run::work(self.engine.clone(), driver, attempt.clone(), permit, self.giving_up.clone());
         self.running.spawn(attempt.clone(), work.instrument(span));
         self.unstarted.remove(&attempt.row.key);
         self.registry.set_running(&attempt);
@@ -404,12 +425,15 @@ impl Workers {
     fn take_slot(&mut self, row: &Row, queue: &mut WorkQueue) -> bool {
         let Some(driver) = self.machines.driver(&row.key) else { return false };
         let Some(state) = driver.graph().state_was(&row.state) else { return false };
-        let has_slot = self.slots.take(&row.key, state.name);
-        if !has_slot {
-            self.registry.set_waiting(row, self.engine.clock.elapsed());
+        let now = self.engine.clock.elapsed();
+        let limit_key = self.machines.limit_key(&self.engine, state.name, row);
+        let Some(taken) = self.slots.take(&row.key, state.name, limit_key, now) else { return false };
+        if let Taken::Queued(held_back) = &taken {
+            self.registry.set_waiting(row, now, held_back.clone());
+            self.engine.held_back.add(&row.key, held_back.clone());
         }
         self.grant_slots(&row.key.machine, queue);
-        has_slot
+        matches!(taken, Taken::Slot)
     }
 
     /// Frees the slot of `key`, or its place in the queue, unless a worker runs in it.
@@ -419,14 +443,43 @@ impl Workers {
         }
         self.slots.free(key);
         self.registry.remove(key);
+        self.engine.held_back.remove(key);
         self.grant_slots(&key.machine, queue);
     }
 
     /// Gives free slots to waiting instances, which are looked at then.
     fn grant_slots(&mut self, machine: &str, queue: &mut WorkQueue) {
-        while let Some(next) = self.slots.grant_next(machine) {
+        let now = self.engine.clock.elapsed();
+        while let Some(next) = self.slots.grant_next(machine, now) {
+            self.engine.held_back.remove(&next);
             queue.notify(next);
         }
+    }
+
+    /// The time at which work that waits for a rate or a breaker can be tried again.
+    pub(super) fn next_opening(&self) -> Option<Duration> {
+        self.slots.next_opening()
+    }
+
+    /// Gives slots to work whose wait for a rate or a breaker is over.
+    pub(super) fn reopen_due(&mut self, queue: &mut WorkQueue) {
+        let now = self.engine.clock.elapsed();
+        if self.next_opening().is_some_and(|at| at <= now) {
+            self.reopen(now, queue);
+        }
+    }
+
+    /// Gives slots to work that has waited for a rate or a breaker until `until`.
+    pub(super) fn reopen(&mut self, until: Duration, queue: &mut WorkQueue) {
+        self.slots.reopen(until);
+        for machine in self.slots.machines() {
+            self.grant_slots(machine, queue);
+        }
+    }
+
+    /// Notified when a breaker may admit work that it has refused.
+    pub(super) fn breaker_changes(&self) -> Arc<Notify> {
+        self.breakers.clone()
     }
 }
 

@@ -1,8 +1,21 @@
-//! The limits of work on a state: heartbeats, timeouts, retries and concurrency.
+//! The limits of work on a state: heartbeats, timeouts, retries, concurrency, rates and circuit breakers.
 
-use crate::{backoff::Backoff, clock::FOREVER, store::Row, worker::Limits};
-use fsm_core::Graph;
-use std::{collections::HashMap, time::Duration};
+use super::{
+    gate::{Gate, LimitKey, StateRate},
+    slots::StateLimits,
+};
+use crate::{
+    backoff::Backoff,
+    breaker::Breaker,
+    clock::{Clock, FOREVER},
+    engine::Engine,
+    machine::{WorkState, convert},
+    store::Row,
+    worker::{Limits, Rate},
+};
+use fsm_core::{Graph, Target};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+use tokio::sync::watch;
 
 /// The limits of work on one state, where they differ from the builder's settings.
 ///
@@ -17,6 +30,8 @@ use std::{collections::HashMap, time::Duration};
 /// | [`backoff`](Self::backoff) | up to 1 s, doubling to 5 min | [`Builder::backoff`](crate::Builder::backoff) |
 /// | [`max_attempts`](Self::max_attempts) | 10 | [`Builder::max_attempts`](crate::Builder::max_attempts) |
 /// | [`max_concurrency`](Self::max_concurrency) | that of the machine | [`Builder::max_concurrency`](crate::Builder::max_concurrency): 256 for each machine |
+/// | [`rate`](Self::rate) | off | – |
+/// | [`breaker`](Self::breaker) | off | – |
 ///
 /// ```
 /// # use fsm_runtime::{Builder, Policy, prelude::*};
@@ -45,7 +60,7 @@ use std::{collections::HashMap, time::Duration};
 /// # }
 /// # fn main() {}
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 #[must_use = "pass it to `Builder::policy`"]
 pub struct Policy {
     heartbeat: Option<Duration>,
@@ -54,6 +69,8 @@ pub struct Policy {
     backoff: Option<Backoff>,
     max_attempts: Option<u32>,
     max_concurrency: Option<usize>,
+    rate: Option<Rate>,
+    breaker: Option<Breaker>,
 }
 
 impl Policy {
@@ -108,6 +125,26 @@ impl Policy {
         self
     }
 
+    /// Limits how often work of this state starts. Work that waits for its turn costs neither a slot nor an attempt, and
+    /// [`Runtime::status`](crate::Runtime::status) and the error of [`wait_for`](crate::Machines::wait_for) show how long it waits.
+    ///
+    /// The rate holds for each process, or over all nodes with [`Rate::over_all_nodes`]. It counts all instances together, or those with
+    /// the same key where [`Builder::limit_by`](crate::Builder::limit_by) names one.
+    pub fn rate(mut self, rate: Rate) -> Self {
+        self.rate = Some(rate);
+        self
+    }
+
+    /// Lets `breaker` admit the work of this state. While its circuit is open, work waits and costs neither a slot nor an attempt. Pass
+    /// the same breaker to all states whose workers call the same provider.
+    ///
+    /// An attempt that ends with an event or a requeue is a success. One that fails counts as
+    /// [`BreakerOptions::counts`](crate::breaker::BreakerOptions::counts) says. A cancelled attempt does not count.
+    pub fn breaker(mut self, breaker: &Breaker) -> Self {
+        self.breaker = Some(breaker.clone());
+        self
+    }
+
     /// The first invalid setting, and why it is invalid.
     pub(crate) fn wrong(&self) -> Option<&'static str> {
         if self.heartbeat.is_some_and(|within| within.is_zero()) {
@@ -141,24 +178,56 @@ impl Policy {
         if self.max_concurrency == Some(0) {
             return Some("`max_concurrency`: must be at least 1");
         }
-        None
+        self.rate.as_ref().and_then(Rate::wrong)
     }
 }
 
-/// The policies by machine and state.
-#[derive(Debug, Default)]
-pub(crate) struct Policies(HashMap<(&'static str, &'static str), Policy>);
+/// The policies and limit keys, by machine and state.
+#[derive(Default)]
+pub(crate) struct Policies {
+    policies: HashMap<(&'static str, &'static str), Policy>,
+    limit_keys: HashMap<(&'static str, &'static str), ReadLimitKey>,
+}
+
+/// The limit key of a row; `None` if it cannot be decoded.
+type ReadLimitKey = Arc<dyn Fn(&Engine, &Row) -> LimitKey + Send + Sync>;
 
 impl Policies {
     /// Adds a policy. Returns whether the state had none before.
     pub(crate) fn insert(&mut self, machine: &'static str, state: &'static str, policy: Policy) -> bool {
-        self.0.insert((machine, state), policy).is_none()
+        self.policies.insert((machine, state), policy).is_none()
+    }
+
+    /// Adds the limit key of state `S`. Returns whether it had none before.
+    pub(crate) fn limit_by<S: WorkState>(
+        &mut self,
+        machine: &'static str,
+        state: &'static str,
+        key: impl Fn(&S) -> String + Send + Sync + 'static,
+    ) -> bool {
+        let read = move |engine: &Engine, row: &Row| {
+            let (machine, _) = convert::decode::<S::Machine>(&engine.migrations, row).ok()?;
+            let state = <S as Target<S::Machine>>::from_enum(machine).ok()?;
+            Some(key(&state).into())
+        };
+        self.limit_keys.insert((machine, state), Arc::new(read)).is_none()
+    }
+
+    /// A state that has a limit key and no rate.
+    pub(crate) fn unlimited(&self) -> Option<(&'static str, &'static str)> {
+        let has_rate = |state| self.policies.get(state).is_some_and(|policy| policy.rate.is_some());
+        self.limit_keys.keys().find(|state| !has_rate(*state)).copied()
+    }
+
+    /// By what the limits of the state of `row` count.
+    pub(crate) fn limit_key(&self, engine: &Engine, graph: &'static Graph, state: &'static str, row: &Row) -> LimitKey {
+        self.limit_keys.get(&(graph.machine, state)).and_then(|read| read(engine, row))
     }
 
     /// The limits of an attempt in the state of `row`.
     pub(crate) fn limits(&self, defaults: Limits, graph: &'static Graph, row: &Row) -> Limits {
         let state = graph.state_was(&row.state).map(|state| state.name);
-        let Some(policy) = state.and_then(|state| self.0.get(&(graph.machine, state))) else {
+        let Some(policy) = state.and_then(|state| self.policies.get(&(graph.machine, state))) else {
             return defaults;
         };
         Limits {
@@ -170,15 +239,48 @@ impl Policies {
         }
     }
 
-    /// The limits of concurrent workers of the states of `machine`.
-    pub(crate) fn slots(&self, machine: &'static str) -> HashMap<&'static str, usize> {
-        let of_machine = self.0.iter().filter(|((of, _), _)| *of == machine);
-        of_machine.filter_map(|((_, state), policy)| Some((*state, policy.max_concurrency?))).collect()
+    /// The limits of the states of `machine`; `nodes` is the number of live nodes.
+    pub(super) fn states(
+        &self,
+        machine: &'static str,
+        clock: &Clock,
+        nodes: &watch::Receiver<u32>,
+    ) -> HashMap<&'static str, StateLimits> {
+        let of_machine = self.policies.iter().filter(|((of, _), _)| *of == machine);
+        of_machine
+            .map(|((_, state), policy)| {
+                let rate = policy.rate.map(|rate| StateRate::new(rate, clock.clone(), nodes.clone()));
+                let gate = Gate { rate, breaker: policy.breaker.clone() };
+                (*state, StateLimits { slots: policy.max_concurrency, gate })
+            })
+            .collect()
+    }
+
+    /// The breakers, each once, ordered by name.
+    pub(crate) fn breakers(&self) -> Vec<Breaker> {
+        let breakers = self.policies.values().filter_map(|policy| policy.breaker.as_ref());
+        let mut all: Vec<Breaker> = Vec::new();
+        for breaker in breakers {
+            if !all.iter().any(|other| other.is_same(breaker)) {
+                all.push(breaker.clone());
+            }
+        }
+        all.sort_by(|a, b| a.name().cmp(b.name()));
+        all
     }
 
     /// A policy whose machine is not `known`.
     pub(crate) fn unregistered(&self, known: impl Fn(&str) -> bool) -> Option<(&'static str, &'static str)> {
-        self.0.keys().find(|(machine, _)| !known(machine)).copied()
+        self.policies.keys().chain(self.limit_keys.keys()).find(|(machine, _)| !known(machine)).copied()
+    }
+}
+
+impl fmt::Debug for Policies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Policies")
+            .field("policies", &self.policies)
+            .field("limit_keys", &self.limit_keys.keys())
+            .finish()
     }
 }
 
@@ -205,6 +307,12 @@ mod tests {
             (Policy::new().backoff(SECOND, Duration::MAX), "`backoff`"),
             (Policy::new().max_attempts(0), "`max_attempts`"),
             (Policy::new().max_concurrency(0), "`max_concurrency`"),
+            (Policy::new().rate(Rate::new(0, SECOND)), "`rate`"),
+            (Policy::new().rate(Rate::new(1, Duration::ZERO)), "`rate`"),
+            (Policy::new().rate(Rate::new(1, SECOND).burst(0)), "`rate`"),
+            (Policy::new().rate(Rate::new(2, Duration::from_nanos(1))), "`rate`"),
+            (Policy::new().rate(Rate::new(1, Duration::MAX)), "`rate`"),
+            (Policy::new().rate(Rate::new(1, SECOND * 86_400 * 366).burst(u32::MAX)), "`rate`"),
         ] {
             assert!(policy.wrong().is_some_and(|why| why.starts_with(setting)), "{policy:?}");
         }

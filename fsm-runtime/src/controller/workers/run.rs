@@ -2,6 +2,7 @@
 
 use super::result::{Conclusion, Ending};
 use crate::{
+    breaker::Permit,
     controller::driver::{Driver, Ended, WorkResult},
     engine::Engine,
     log::{log_attempt, unnamed},
@@ -23,15 +24,54 @@ pub(crate) fn work(
     engine: Arc<Engine>,
     driver: Arc<dyn Driver>,
     attempt: Arc<Attempt>,
+    permit: Option<Permit>,
     giving_up: CancellationToken,
 ) -> impl Future<Output = Option<Box<Row>>> + Send {
     async move {
+        let call = BreakerCall { attempt: &attempt, permit };
         let outcome = driver.run(engine.clone(), attempt.clone()).await;
+        call.ended(&outcome);
         let end = conclude(&*driver, &engine, &attempt, outcome)?;
         let Attempt { row, limits, .. } = &*attempt;
         let ending = Ending { engine: &engine, driver: &driver, row, limits: *limits, giving_up: &giving_up };
         // Boxed: a task is as large as the largest future that it awaits, and mostly it awaits its worker.
         Box::pin(ending.store(end)).await
+    }
+}
+
+/// An attempt that a breaker has admitted. The breaker learns of its end, also if that is an abort or a panic.
+struct BreakerCall<'a> {
+    attempt: &'a Attempt,
+    permit: Option<Permit>,
+}
+
+impl BreakerCall<'_> {
+    fn ended(mut self, outcome: &Result<WorkResult, WorkError>) {
+        // Without a count, `drop` decides.
+        match outcome {
+            Ok(_) => {
+                if let Some(permit) = self.permit.take() {
+                    permit.succeeded();
+                }
+            }
+            Err(error) if !self.attempt.signals.is_cancelled() => {
+                if let Some(permit) = self.permit.take_if(|permit| permit.breaker().counts(error)) {
+                    permit.failed(error);
+                }
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+impl Drop for BreakerCall<'_> {
+    fn drop(&mut self) {
+        let Some(permit) = self.permit.take() else { return };
+        if let Some(overdue) = self.attempt.signals.overdue() {
+            permit.failed(overdue);
+        } else if std::thread::panicking() {
+            permit.failed("the worker panicked");
+        }
     }
 }
 

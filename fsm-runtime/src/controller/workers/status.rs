@@ -2,9 +2,11 @@
 //! controller's loop is blocked.
 
 use crate::{
+    breaker::{BreakerStatus, Circuit},
     clock::Clock,
     engine::{
         background::TaskStatus,
+        held_back::{HeldBack, WaitsFor},
         store_health::{SLOW, StoreCall},
     },
     log::Escaped,
@@ -37,6 +39,8 @@ pub struct Status {
     pub tasks: Vec<TaskStatus>,
     /// The store calls that are not answered yet, the longest first.
     pub calls: Vec<StoreCall>,
+    /// The circuit breakers of the policies, ordered by name.
+    pub breakers: Vec<BreakerStatus>,
 }
 
 /// A running worker, or an instance that waits for a slot.
@@ -59,6 +63,8 @@ pub struct WorkerStatus {
     pub age: Duration,
     /// The time since the last heartbeat, or since the start without one; `None` while waiting.
     pub last_beat: Option<Duration>,
+    /// What the instance waits for; `None` while a worker runs.
+    pub waits_for: Option<WaitsFor>,
     /// The error of the last failed attempt.
     pub last_error: Option<String>,
 }
@@ -67,7 +73,7 @@ pub struct WorkerStatus {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WorkerPhase {
-    /// The work is due, and all slots are taken.
+    /// The work is due, and waits for a slot, for its rate, or for a circuit breaker.
     Waiting,
     /// The worker runs.
     Running,
@@ -125,6 +131,9 @@ impl fmt::Display for Status {
                 writeln!(f, "task `{name}`: {phase}, restarts: {restarts}, last error: {error}")?;
             }
         }
+        for breaker in self.breakers.iter().filter(|breaker| breaker.circuit != Circuit::Closed) {
+            writeln!(f, "{breaker}")?;
+        }
         if self.workers.is_empty() {
             return Ok(());
         }
@@ -134,12 +143,15 @@ impl fmt::Display for Status {
             "PHASE", "INSTANCE", "STATE", "VERSION", "ATTEMPT", "AGE", "BEAT"
         )?;
         for worker in &self.workers {
-            let WorkerStatus { key, state, version, attempt, phase, age, last_beat, last_error, .. } = worker;
+            let WorkerStatus { key, state, version, attempt, phase, age, last_beat, waits_for, last_error, .. } =
+                worker;
             let instance = format!("{}/{}", key.machine, Escaped(&key.id));
             let beat = last_beat.map(|beat| format!("{beat:.1?}")).unwrap_or_default();
             let age = format!("{age:.1?}");
             let line = format!("{phase:<10} {instance:<24} {state:<16} {version:>7} {attempt:>7} {age:>8} {beat:>8}");
-            writeln!(f, "{}", format!("{line}  {}", last_error.as_deref().unwrap_or_default()).trim_end())?;
+            let why = waits_for.as_ref().filter(|what| **what != WaitsFor::Slot).map(|what| format!("{what}; "));
+            let note = format!("{}{}", why.unwrap_or_default(), last_error.as_deref().unwrap_or_default());
+            writeln!(f, "{}", format!("{line}  {note}").trim_end_matches([' ', ';']))?;
         }
         Ok(())
     }
@@ -164,18 +176,19 @@ struct Waiting {
     fence: u64,
     error: Option<String>,
     since: Duration,
+    held_back: Arc<HeldBack>,
 }
 
 impl WorkerRegistry {
-    /// Records that work on `row` waits for a slot. The time of an earlier wait is kept.
-    pub(crate) fn set_waiting(&self, row: &Row, now: Duration) {
+    /// Records that work on `row` waits for what `held_back` shows. The time of an earlier wait is kept.
+    pub(crate) fn set_waiting(&self, row: &Row, now: Duration, held_back: Arc<HeldBack>) {
         let since = match self.entries().get(&row.key) {
             Some(Entry::Waiting(waiting)) => waiting.since,
             Some(Entry::Running(_)) | None => now,
         };
         let Row { state, version, attempt, fence, error, .. } = row;
         let (state, error) = (state.clone(), error.clone());
-        let waiting = Waiting { state, version: *version, attempt: *attempt, fence: *fence, error, since };
+        let waiting = Waiting { state, version: *version, attempt: *attempt, fence: *fence, error, since, held_back };
         self.put(&row.key, Entry::Waiting(Arc::new(waiting)));
     }
 
@@ -243,6 +256,7 @@ impl Entry {
                 phase: WorkerPhase::Waiting,
                 age: now.saturating_sub(waiting.since),
                 last_beat: None,
+                waits_for: Some(waiting.held_back.show(now)),
                 last_error: waiting.error.clone(),
             },
             Self::Running(attempt) => {
@@ -256,6 +270,7 @@ impl Entry {
                     phase: phase(signals),
                     age: now.saturating_sub(signals.began()),
                     last_beat: Some(now.saturating_sub(signals.last_beat())),
+                    waits_for: None,
                     last_error: row.error.clone(),
                 }
             }

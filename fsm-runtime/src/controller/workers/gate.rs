@@ -1,0 +1,179 @@
+//! The limits besides slots that work of one state has to pass before it starts: its rate, and a circuit breaker.
+
+use crate::{
+    breaker::{Breaker, Permit},
+    clock::Clock,
+    engine::held_back::Reason,
+    worker::Rate,
+};
+use governor::{Quota, RateLimiter, middleware::NoOpMiddleware, state::keyed::HashMapStateStore};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
+use tokio::sync::watch;
+
+/// What the limits of a state count by: the key that the application computes from the data, or `None` for all instances together.
+pub(super) type LimitKey = Option<Arc<str>>;
+
+/// With more keys than this, those at rest are dropped before a new one is added.
+const MANY_KEYS: usize = 1_024;
+
+/// The gate of one state.
+#[derive(Default)]
+pub(super) struct Gate {
+    pub(super) rate: Option<StateRate>,
+    pub(super) breaker: Option<Breaker>,
+}
+
+/// A rate, and what has been used of it by each key.
+pub(super) struct StateRate {
+    rate: Rate,
+    clock: Clock,
+    nodes: watch::Receiver<u32>,
+    limiter: Limiter,
+    /// The burst of `limiter`: large enough for a start of this process.
+    burst: NonZeroU32,
+    /// The number of keys at which those at rest are dropped.
+    many: usize,
+}
+
+type Limiter = RateLimiter<LimitKey, HashMapStateStore<LimitKey>, Elapsed, NoOpMiddleware<Duration>>;
+
+/// The runtime's clock as `governor` reads it.
+#[derive(Clone, Debug)]
+struct Elapsed(Clock);
+
+impl governor::clock::Clock for Elapsed {
+    type Instant = Duration;
+
+    fn now(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// Why work cannot start now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Shut {
+    /// The time at which it can be tried again; `None` if that depends on the end of other work.
+    pub(super) until: Option<Duration>,
+    pub(super) reason: Reason,
+}
+
+impl Gate {
+    /// Uses a start of `key`. Returns the breaker's permit for it.
+    pub(super) fn pass(&mut self, key: &LimitKey, now: Duration) -> Result<Option<Permit>, Shut> {
+        let permit = match &self.breaker {
+            None => None,
+            Some(breaker) => Some(breaker.admit_work().map_err(|wait| {
+                let until = wait.map(|wait| now.saturating_add(wait));
+                Shut { until, reason: Reason::Breaker { name: breaker.name().into(), until } }
+            })?),
+        };
+        if let Some(rate) = &mut self.rate {
+            // The permit is given back.
+            let until = rate.start(key, now).err();
+            if let Some(until) = until {
+                return Err(Shut { until: Some(until), reason: Reason::Rate { until } });
+            }
+        }
+        Ok(permit)
+    }
+}
+
+impl StateRate {
+    /// `nodes` is the number of live nodes.
+    pub(super) fn new(rate: Rate, clock: Clock, nodes: watch::Receiver<u32>) -> Self {
+        let burst = NonZeroU32::MIN.saturating_add(rate.largest_burst().max(rate.cost(*nodes.borrow())) - 1);
+        let limiter = limiter(rate, burst, &clock);
+        Self { rate, clock, nodes, limiter, burst, many: MANY_KEYS }
+    }
+
+    /// Uses a start of `key`, or returns the time of the next one.
+    fn start(&mut self, key: &LimitKey, now: Duration) -> Result<(), Duration> {
+        // With n nodes a start costs n of the whole rate, so that all nodes together keep it.
+        let cost = NonZeroU32::new(self.rate.cost(*self.nodes.borrow())).unwrap_or(NonZeroU32::MIN);
+        if cost > self.burst {
+            self.burst = cost;
+            self.limiter = limiter(self.rate, cost, &self.clock);
+        }
+        if self.limiter.len() > self.many {
+            self.limiter.retain_recent();
+            self.many = (2 * self.limiter.len()).max(MANY_KEYS);
+        }
+        match self.limiter.check_key_n(key, cost) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(not_until)) => Err(not_until.earliest_possible()),
+            // The burst is large enough.
+            Err(_) => Err(now.saturating_add(self.rate.interval())),
+        }
+    }
+}
+
+fn limiter(rate: Rate, burst: NonZeroU32, clock: &Clock) -> Limiter {
+    // An interval of zero is refused when the policy is given.
+    let interval = rate.interval().max(Duration::from_nanos(1));
+    let quota = Quota::with_period(interval).unwrap_or_else(|| Quota::per_second(NonZeroU32::MIN)).allow_burst(burst);
+    RateLimiter::hashmap_with_clock(quota, Elapsed(clock.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::SystemTime;
+    use crate::clock::ManualClock;
+    use proptest::prelude::*;
+
+    fn key(name: &str) -> LimitKey {
+        Some(name.into())
+    }
+
+    #[test]
+    fn each_key_has_a_rate_of_its_own() {
+        let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
+        let rate = Rate::new(1, Duration::from_secs(10)).burst(2);
+        let mut rate = StateRate::new(rate, clock.clock(), watch::channel(1).1);
+        let now = || clock.clock().elapsed();
+        assert_eq!(rate.start(&key("a"), now()), Ok(()));
+        assert_eq!(rate.start(&key("a"), now()), Ok(()));
+        assert_eq!(rate.start(&key("a"), now()), Err(now() + Duration::from_secs(10)));
+        assert_eq!(rate.start(&key("b"), now()), Ok(()));
+        clock.advance(Duration::from_secs(10));
+        assert_eq!(rate.start(&key("a"), now()), Ok(()));
+    }
+
+    #[test]
+    fn keys_at_rest_are_dropped() {
+        let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
+        let mut rate = StateRate::new(Rate::new(1, Duration::from_secs(1)), clock.clock(), watch::channel(1).1);
+        for n in 0..5 * MANY_KEYS {
+            clock.advance(Duration::from_secs(1));
+            rate.start(&key(&n.to_string()), clock.clock().elapsed()).unwrap();
+        }
+        assert!(rate.limiter.len() <= MANY_KEYS + 1);
+    }
+
+    proptest! {
+        /// Over any time, all nodes together start no more than the burst and the rate allow, however their number changes upward, and a
+        /// start that is refused is possible at the time that is returned.
+        #[test]
+        fn shares_keep_the_rate(nodes in 1_u32..6, burst in 1_u32..10, pauses in prop::collection::vec(0_u64..300, 1..60)) {
+            let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
+            let rate = Rate::new(10, Duration::from_secs(1)).burst(burst).over_all_nodes();
+            let mut shares: Vec<StateRate> =
+                (0..nodes).map(|_| StateRate::new(rate, clock.clock(), watch::channel(nodes).1)).collect();
+            let (mut starts, mut passed) = (0_u64, 0_u64);
+            for pause in pauses {
+                clock.advance(Duration::from_millis(pause));
+                passed += pause;
+                let now = clock.clock().elapsed();
+                for share in &mut shares {
+                    while share.start(&None, now).is_ok() {
+                        starts += 1;
+                    }
+                    let again = share.start(&None, now).unwrap_err();
+                    prop_assert!(again > now);
+                }
+            }
+            // Each node can start at once, even if the burst is smaller than their number.
+            prop_assert!(starts <= u64::from(burst.max(nodes)) + passed / 100);
+        }
+    }
+}
