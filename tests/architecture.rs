@@ -22,6 +22,7 @@ const RUNTIME: &[&[&str]] = &[
     &["store::sqlite", "store::postgres", "machine", "convergence"],
     &["engine"],
     &["worker"],
+    &["breaker"],
     &["records"],
     &["controller"],
     &["subscription", "snapshot"],

@@ -5,6 +5,7 @@ mod clock;
 mod failures;
 mod idle;
 mod internal;
+mod limits;
 mod model;
 mod operator;
 mod plan;
@@ -50,8 +51,12 @@ impl World {
     }
 
     pub(crate) async fn with(configure: impl FnOnce(Builder) -> Builder) -> Self {
-        let dir = TempDir::new().unwrap();
         let clock = ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
+        Self::at(clock, configure).await
+    }
+
+    pub(crate) async fn at(clock: ManualClock, configure: impl FnOnce(Builder) -> Builder) -> Self {
+        let dir = TempDir::new().unwrap();
         let (runtime, calls) = start(&dir.path().join("jobs.db"), &clock, configure).await.unwrap();
         let jobs = runtime.machines();
         Self { runtime, jobs, calls, clock, dir }

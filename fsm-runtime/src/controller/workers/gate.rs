@@ -117,9 +117,9 @@ fn limiter(rate: Rate, burst: NonZeroU32, clock: &Clock) -> Limiter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::SystemTime;
     use crate::clock::ManualClock;
     use proptest::prelude::*;
+    use std::time::SystemTime;
 
     fn key(name: &str) -> LimitKey {
         Some(name.into())

@@ -298,12 +298,12 @@ impl StateSlots {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::SystemTime;
     use crate::{
         breaker::Breaker, clock::ManualClock, controller::workers::gate::StateRate, engine::held_back::WaitsFor,
         worker::Rate,
     };
     use proptest::prelude::*;
+    use std::time::SystemTime;
     use tokio::sync::watch;
 
     const NOW: Duration = Duration::from_secs(1);
