@@ -14,6 +14,7 @@ mod change;
 pub mod contract;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod cursor;
+mod ephemeral;
 mod error;
 mod history;
 mod judge;
@@ -38,6 +39,7 @@ pub use change::{
     Arm, Attempts, Cause, Change, Claim, Create, Disarm, Entering, Group, Hold, Note, Origin, Override, Purge, Release,
     Rewrite, SaveCheckpoint, SetDesiredState, Transition,
 };
+pub use ephemeral::{Ephemeral, Ephemerals, KeptResult, NewEphemeral, NewResult, Position};
 pub use error::StoreError;
 pub use history::{HistoryEntry, HistoryKind, UnknownHistoryKindError};
 pub use judge::{KeyUse, key_use, missed, used_key};
@@ -233,4 +235,9 @@ pub trait Store: Any + Send + Sync {
 
     /// How this store detects that a process has ended before its lease lapses; `None` if it cannot.
     fn presence(&self) -> Option<&dyn Presence>;
+
+    /// The queues of entries under leases, for locks, services and work that is done once; `None` if the store has none.
+    fn ephemerals(&self) -> Option<&dyn Ephemerals> {
+        None
+    }
 }

@@ -106,6 +106,13 @@ macro_rules! store_contract {
             remains_of_a_removed_row_are_pruned_on_request
             definitions_retire_with_their_last_row
             a_removed_position_is_unknown
+            g2_entries_wait_in_order
+            g2_a_lapsed_entry_never_comes_back
+            g2_entries_and_claims_share_their_fences
+            g2_one_of_many_entries_is_first
+            g4_entries_are_listed_with_their_values
+            g1_a_result_is_kept_under_its_entry
+            g2_changes_of_entries_notify
         }
     };
     (@tests ($open:expr) $($promise:ident)*) => {
@@ -144,6 +151,7 @@ macro_rules! own_clock_contract {
 
 mod build;
 mod claims;
+mod ephemeral;
 mod groups;
 mod keys;
 mod lists;
@@ -153,6 +161,7 @@ mod pruning;
 mod transitions;
 
 pub use claims::*;
+pub use ephemeral::*;
 pub use groups::*;
 pub use keys::*;
 pub use lists::*;

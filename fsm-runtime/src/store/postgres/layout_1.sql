@@ -140,6 +140,33 @@ CREATE TABLE {schema}.lanes (
     seen   timestamptz NOT NULL
 ) WITH (fillfactor = 20);
 
+-- Entries that live under leases: locks and those that wait for them, services, and work that is done once.
+CREATE TABLE {schema}.entries (
+    sequence bigint PRIMARY KEY,
+    kind     text COLLATE "C" NOT NULL,
+    name     text COLLATE "C" NOT NULL,
+    id       text COLLATE "C" NOT NULL UNIQUE,
+    holder   text NOT NULL,
+    value    text,
+    since    timestamptz NOT NULL,
+    until    timestamptz NOT NULL
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX entries_queue ON {schema}.entries (kind, name, sequence);
+
+-- The results of what is done once.
+CREATE TABLE {schema}.results (
+    kind      text COLLATE "C" NOT NULL,
+    name      text COLLATE "C" NOT NULL,
+    fence     bigint NOT NULL,
+    arguments text,
+    outcome   text NOT NULL,
+    failed    boolean NOT NULL,
+    at        timestamptz NOT NULL,
+    until     timestamptz NOT NULL,
+    PRIMARY KEY (kind, name)
+);
+CREATE INDEX results_end ON {schema}.results (until);
+
 CREATE TABLE {schema}.subscribers (
     name     text PRIMARY KEY,
     position bigint NOT NULL

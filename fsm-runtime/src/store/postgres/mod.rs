@@ -5,6 +5,7 @@ mod claimed;
 mod columns;
 mod connect;
 mod core;
+mod ephemeral;
 mod error;
 mod failure;
 mod history;
@@ -25,9 +26,10 @@ mod user_sql;
 
 use self::core::{Core, Driver};
 use super::{
-    Buckets, ChangedKeys, Count, Cursor, Definition, Due, Filter, Group, Held, HistoryEntry, HistoryQuery, InUse, Key,
-    Lapsed, Lease, LocalChanges, Notice, Operation, OperationEntry, Page, Presence, Process, Prune, Renewal, Renewed,
-    Row, Scope, Statements, Store, StoreError, StoreFuture, TransactionalSql, Verdict,
+    Buckets, ChangedKeys, Count, Cursor, Definition, Due, Ephemeral, Ephemerals, Filter, Group, Held, HistoryEntry,
+    HistoryQuery, InUse, KeptResult, Key, Lapsed, Lease, LocalChanges, NewEphemeral, NewResult, Notice, Operation,
+    OperationEntry, Page, Position, Presence, Process, Prune, Renewal, Renewed, Row, Scope, Statements, Store,
+    StoreError, StoreFuture, TransactionalSql, Verdict,
 };
 pub use error::OpenError;
 pub use options::{PostgresOptions, Time};
@@ -38,7 +40,7 @@ use std::{
     sync::Arc,
     time::{Duration, SystemTime},
 };
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 pub use user_sql::{Sql, SqlError, SqlValue};
 
 /// Rows in a PostgreSQL database, for the processes of several machines.
@@ -284,6 +286,59 @@ impl Store for Postgres {
     /// A vanished connection proves nothing: a process is found dead by its lease alone.
     fn presence(&self) -> Option<&dyn Presence> {
         None
+    }
+
+    fn ephemerals(&self) -> Option<&dyn Ephemerals> {
+        Some(self)
+    }
+}
+
+impl Ephemerals for Postgres {
+    fn enter(&self, entry: NewEphemeral, now: SystemTime) -> StoreFuture<'_, u64> {
+        self.run(move |core| async move { core.enter(entry, now).await })
+    }
+
+    fn renew_entry(&self, id: String, ttl: Duration, now: SystemTime) -> StoreFuture<'_, bool> {
+        self.run(move |core| async move { core.renew_entry(id, ttl, now).await })
+    }
+
+    fn set_entry_value(&self, id: String, value: String, now: SystemTime) -> StoreFuture<'_, bool> {
+        self.run(move |core| async move { core.set_entry_value(id, value, now).await })
+    }
+
+    fn remove_entry(&self, id: String, now: SystemTime) -> StoreFuture<'_, ()> {
+        self.run(move |core| async move { core.remove_entry(id, now).await })
+    }
+
+    fn position(&self, id: String, now: SystemTime) -> StoreFuture<'_, Position> {
+        self.run(move |core| async move { core.position(id, now).await })
+    }
+
+    fn entries(
+        &self,
+        kind: &'static str,
+        name: Option<String>,
+        after: Option<(String, u64)>,
+        limit: usize,
+        now: SystemTime,
+    ) -> StoreFuture<'_, Vec<Ephemeral>> {
+        self.run(move |core| async move { core.entries(kind, name, after, limit, now).await })
+    }
+
+    fn keep_result(&self, result: NewResult, now: SystemTime) -> StoreFuture<'_, bool> {
+        self.run(move |core| async move { core.keep_result(result, now).await })
+    }
+
+    fn result(&self, kind: &'static str, name: String, now: SystemTime) -> StoreFuture<'_, Option<KeptResult>> {
+        self.run(move |core| async move { core.result(kind, name, now).await })
+    }
+
+    fn remove_result(&self, kind: &'static str, name: String, now: SystemTime) -> StoreFuture<'_, bool> {
+        self.run(move |core| async move { core.remove_result(kind, name, now).await })
+    }
+
+    fn entry_changes(&self) -> watch::Receiver<()> {
+        self.0.core.notices.entry_changes()
     }
 }
 

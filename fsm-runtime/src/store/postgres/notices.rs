@@ -15,7 +15,7 @@ use crate::{
     sync::Mutex,
 };
 use std::{collections::HashSet, fmt::Write as _, mem, sync::Arc, time::Duration};
-use tokio::sync::{Notify, broadcast, mpsc};
+use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -40,6 +40,8 @@ pub(super) struct Notices {
     /// Buckets that this process has changed since its last notification.
     changed: Mutex<Buckets>,
     notify: Notify,
+    /// Sent when entries under leases may have changed.
+    entries: watch::Sender<()>,
     /// Wakes the watch.
     heard: Notify,
     /// Whether a reader of the history stopped before entries that are committed.
@@ -54,6 +56,7 @@ impl Notices {
             own: Mutex::default(),
             changed: Mutex::default(),
             notify: Notify::new(),
+            entries: watch::Sender::new(()),
             heard: Notify::new(),
             held_back: std::sync::atomic::AtomicBool::new(false),
         }
@@ -87,6 +90,22 @@ impl Notices {
         }
     }
 
+    /// Entries under leases were changed through this object. Others are notified, even if no bucket has changed.
+    pub(super) fn entries_changed(&self) {
+        self.entries.send_replace(());
+        self.notify.notify_one();
+    }
+
+    pub(super) fn entry_changes(&self) -> watch::Receiver<()> {
+        self.entries.subscribe()
+    }
+
+    /// Another process has changed something.
+    fn heard(&self) {
+        self.entries.send_replace(());
+        self.heard.notify_one();
+    }
+
     /// A reader has stopped at a gap of the history: it gets a notice when the gap is over.
     pub(super) fn hold_back(&self) {
         self.held_back.store(true, std::sync::atomic::Ordering::Relaxed);
@@ -117,7 +136,7 @@ async fn notify(core: Arc<Core>) {
             let listen = format!("SET synchronous_commit = off; LISTEN \"{}\"", channel(&core));
             if connected.execute(&listen).await.is_ok() {
                 // Whatever was changed before is found by the watch.
-                core.notices.heard.notify_one();
+                core.notices.heard();
                 listen_and_notify(&core, &connected, &own, &mut payloads).await;
             }
         }
@@ -136,7 +155,7 @@ async fn listen_and_notify(
         tokio::select! {
             payload = payloads.recv() => match payload {
                 Some(payload) if payload.starts_with(own) => {}
-                Some(_) => core.notices.heard.notify_one(),
+                Some(_) => core.notices.heard(),
                 None => return,
             },
             () = core.notices.notify.notified() => {

@@ -13,9 +13,10 @@ mod whole_file;
 mod writer;
 
 use super::{
-    Buckets, ChangedKeys, Count, Cursor, Definition, Due, Filter, Group, Held, HistoryEntry, HistoryQuery, InUse, Key,
-    Lapsed, Lease, LocalChanges, Notice, Operation, OperationEntry, Page, Presence, Process, Prune, Renewal, Renewed,
-    Row, Scope, Size, Statements, Store, StoreError, StoreFuture, TransactionalSql, Verdict,
+    Buckets, ChangedKeys, Count, Cursor, Definition, Due, Ephemeral, Ephemerals, Filter, Group, Held, HistoryEntry,
+    HistoryQuery, InUse, KeptResult, Key, Lapsed, Lease, LocalChanges, NewEphemeral, NewResult, Notice, Operation,
+    OperationEntry, Page, Position, Presence, Process, Prune, Renewal, Renewed, Row, Scope, Size, Statements, Store,
+    StoreError, StoreFuture, TransactionalSql, Verdict,
 };
 use connection::{error, reader_pool::Readers, store_file::StoreFile};
 pub use open_error::{OpenError, RestoreError};
@@ -29,7 +30,7 @@ use std::{
     sync::Arc,
     time::{Duration, SystemTime},
 };
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 pub use user_sql::{Sql, SqlError, SqlValue};
 use writer::Writer;
 
@@ -63,6 +64,7 @@ struct Inner {
     readers: Option<Readers>,
     presence: ProcessFiles,
     local_changes: LocalChanges,
+    entry_changes: watch::Sender<()>,
 }
 
 impl Sqlite {
@@ -186,6 +188,20 @@ impl Sqlite {
                         .await
                 }
             }
+        })
+    }
+}
+
+impl Sqlite {
+    /// As a write that goes first; notifies of it.
+    fn change_entries<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> StoreFuture<'_, T> {
+        Box::pin(async move {
+            let changed = self.0.writer.write_first(change).await;
+            self.0.entry_changes.send_replace(());
+            changed
         })
     }
 }
@@ -345,6 +361,59 @@ impl Store for Sqlite {
 
     fn presence(&self) -> Option<&dyn Presence> {
         Some(&self.0.presence)
+    }
+
+    fn ephemerals(&self) -> Option<&dyn Ephemerals> {
+        Some(self)
+    }
+}
+
+impl Ephemerals for Sqlite {
+    fn enter(&self, entry: NewEphemeral, now: SystemTime) -> StoreFuture<'_, u64> {
+        self.change_entries(move |connection| sql::ephemeral::enter(connection, &entry, now))
+    }
+
+    fn renew_entry(&self, id: String, ttl: Duration, now: SystemTime) -> StoreFuture<'_, bool> {
+        Box::pin(self.0.writer.write_first(move |connection| sql::ephemeral::renew(connection, &id, ttl, now)))
+    }
+
+    fn set_entry_value(&self, id: String, value: String, now: SystemTime) -> StoreFuture<'_, bool> {
+        self.change_entries(move |connection| sql::ephemeral::set_value(connection, &id, &value, now))
+    }
+
+    fn remove_entry(&self, id: String, now: SystemTime) -> StoreFuture<'_, ()> {
+        self.change_entries(move |connection| sql::ephemeral::remove(connection, &id, now))
+    }
+
+    fn position(&self, id: String, now: SystemTime) -> StoreFuture<'_, Position> {
+        self.read(move |connection| sql::ephemeral::position(connection, &id, now))
+    }
+
+    fn entries(
+        &self,
+        kind: &'static str,
+        name: Option<String>,
+        after: Option<(String, u64)>,
+        limit: usize,
+        now: SystemTime,
+    ) -> StoreFuture<'_, Vec<Ephemeral>> {
+        self.read(move |connection| sql::ephemeral::page(connection, kind, name.as_deref(), after.as_ref(), limit, now))
+    }
+
+    fn keep_result(&self, result: NewResult, now: SystemTime) -> StoreFuture<'_, bool> {
+        self.change_entries(move |connection| sql::ephemeral::keep_result(connection, &result, now))
+    }
+
+    fn result(&self, kind: &'static str, name: String, now: SystemTime) -> StoreFuture<'_, Option<KeptResult>> {
+        self.read(move |connection| sql::ephemeral::result(connection, kind, &name, now))
+    }
+
+    fn remove_result(&self, kind: &'static str, name: String, now: SystemTime) -> StoreFuture<'_, bool> {
+        Box::pin(self.0.writer.write(move |connection| sql::ephemeral::remove_result(connection, kind, &name, now)))
+    }
+
+    fn entry_changes(&self) -> watch::Receiver<()> {
+        self.0.entry_changes.subscribe()
     }
 }
 

@@ -13,6 +13,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+use tokio::sync::watch;
 
 /// A store in memory, which no other connection can see.
 pub(super) fn in_memory() -> Result<Sqlite, OpenError> {
@@ -20,8 +21,7 @@ pub(super) fn in_memory() -> Result<Sqlite, OpenError> {
     let connection = Connection::open_in_memory().map_err(|e| error::opening(&file, &e))?;
     schema::prepare(&connection, &file, None)?;
     let writer = Writer::start(connection, file.clone(), &SqliteOptions::default())?;
-    let (presence, local_changes) = (ProcessFiles::in_memory(), LocalChanges::new());
-    Ok(Sqlite(Arc::new(Inner { file, writer, readers: None, presence, local_changes })))
+    Ok(assembled(file, writer, None, ProcessFiles::in_memory()))
 }
 
 /// The store in the file `path`. Waits for other processes that hold its lock.
@@ -38,7 +38,12 @@ fn file_once(path: &Path, options: &SqliteOptions) -> Result<Sqlite, OpenError> 
     let writer = Writer::start(connection, file.clone(), options)?;
     let presence = ProcessFiles::beside(&file);
     let readers = Some(Readers::new(file.clone()));
-    Ok(Sqlite(Arc::new(Inner { file, writer, readers, presence, local_changes: LocalChanges::new() })))
+    Ok(assembled(file, writer, readers, presence))
+}
+
+fn assembled(file: Arc<StoreFile>, writer: Writer, readers: Option<Readers>, presence: ProcessFiles) -> Sqlite {
+    let (local_changes, entry_changes) = (LocalChanges::new(), watch::Sender::new(()));
+    Sqlite(Arc::new(Inner { file, writer, readers, presence, local_changes, entry_changes }))
 }
 
 /// The writer's connection to a file that has the tables of a store.

@@ -65,7 +65,7 @@ fn failed(target: &Arc<StoreFile>, cause: RestoreCause) -> RestoreError {
     }
 }
 
-/// Raises fences and sequences, and ends all leases, because their holders do not use the restored file.
+/// Raises fences and sequences, and ends all leases and entries, because their holders do not use the restored file.
 fn raise(copy: &Path) -> rusqlite::Result<()> {
     let mut connection = Connection::open(copy)?;
     let transaction = connection.transaction()?;
@@ -76,5 +76,6 @@ fn raise(copy: &Path) -> rusqlite::Result<()> {
     }
     transaction.execute("UPDATE sqlite_sequence SET seq = seq + ?1 WHERE name = 'fsm_operations'", [RAISE])?;
     transaction.execute("UPDATE fsm_leases SET until = min(until, ?1)", params![0])?;
+    transaction.execute("DELETE FROM fsm_entries", [])?;
     transaction.commit()
 }

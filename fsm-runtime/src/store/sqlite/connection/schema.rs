@@ -139,6 +139,32 @@ CREATE TABLE fsm_operations (
 ) STRICT;
 CREATE INDEX fsm_operations_age ON fsm_operations (at);
 
+CREATE TABLE fsm_entries (
+    sequence INTEGER PRIMARY KEY,
+    kind     TEXT NOT NULL,
+    name     TEXT NOT NULL,
+    id       TEXT NOT NULL UNIQUE,
+    holder   TEXT NOT NULL,
+    value    TEXT,
+    since    INTEGER NOT NULL,
+    until    INTEGER NOT NULL
+) STRICT;
+CREATE INDEX fsm_entries_queue ON fsm_entries (kind, name, sequence);
+CREATE INDEX fsm_entries_end ON fsm_entries (until);
+
+CREATE TABLE fsm_results (
+    kind      TEXT NOT NULL,
+    name      TEXT NOT NULL,
+    fence     INTEGER NOT NULL,
+    arguments TEXT,
+    outcome   TEXT NOT NULL,
+    failed    INTEGER NOT NULL,
+    at        INTEGER NOT NULL,
+    until     INTEGER NOT NULL,
+    PRIMARY KEY (kind, name)
+) STRICT;
+CREATE INDEX fsm_results_end ON fsm_results (until);
+
 CREATE TABLE fsm_subscribers (
     name     TEXT PRIMARY KEY,
     position INTEGER NOT NULL

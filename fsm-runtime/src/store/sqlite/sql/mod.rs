@@ -6,6 +6,7 @@ pub(super) mod claimed;
 mod columns;
 pub(super) mod definitions;
 pub(super) mod enter_state;
+pub(super) mod ephemeral;
 pub(super) mod group;
 pub(super) mod history;
 pub(super) mod leases;

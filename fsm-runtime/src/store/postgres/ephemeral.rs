@@ -1,0 +1,187 @@
+//! Entries under leases, and kept results, in the server's time.
+
+use super::{
+    columns::{limit as rows, micros, number, stored, value},
+    core::Core,
+    failure::Failure,
+    statement::Statement,
+};
+use crate::store::{Ephemeral, KeptResult, NewEphemeral, NewResult, Position, StoreError};
+use std::time::{Duration, SystemTime};
+use tokio_postgres::{Row, types::Type};
+
+/// The time, which the first parameter replaces.
+const NOW: &str = "coalesce($1::timestamptz, clock_timestamp())";
+const COLUMNS: &str = "e.sequence, e.name, e.id, e.holder, e.since, e.until, e.value";
+/// The first key of the advisory locks of queues; the second one is a hash of the queue.
+const QUEUES: i32 = 0x0066_736d;
+
+impl Core {
+    /// Entries of one queue get their sequence one after the other: each takes a lock that lasts until it is committed. So whoever looks
+    /// after its own entry is committed sees all that are ahead of it.
+    pub(super) async fn enter(&self, entry: NewEphemeral, now: SystemTime) -> Result<u64, StoreError> {
+        let NewEphemeral { kind, name, id, holder, value, ttl } = entry;
+        let text = format!(
+            "WITH queue AS MATERIALIZED (SELECT pg_advisory_xact_lock({QUEUES}, hashtext($2 || '/' || $3))),
+             entered AS (
+                INSERT INTO {{schema}}.entries (sequence, kind, name, id, holder, value, since, until)
+                SELECT nextval('{{schema}}.fence'), $2, $3, $4, $5, $6, {NOW}, {NOW} + $7 * interval '1 microsecond' FROM queue
+                ON CONFLICT (id) DO NOTHING RETURNING sequence)
+             SELECT sequence FROM entered UNION ALL SELECT e.sequence FROM {{schema}}.entries e WHERE e.id = $4"
+        );
+        let statement =
+            self.timed(text, now).text(kind).text(name).text(id).text(holder).text(value).number(micros(ttl));
+        let rows = self.change_entries(statement).await?;
+        let row = rows.first().ok_or_else(|| Failure::damaged("an entry was not written".to_owned()));
+        self.decoded(row.and_then(|row| number(row, 0, "sequence")))
+    }
+
+    pub(super) async fn renew_entry(&self, id: String, ttl: Duration, now: SystemTime) -> Result<bool, StoreError> {
+        let text = format!(
+            "UPDATE {{schema}}.entries e SET until = {NOW} + $3 * interval '1 microsecond'
+             WHERE e.id = $2 AND e.until > {NOW} RETURNING 1"
+        );
+        let statement = self.timed(text, now).text(id).number(micros(ttl));
+        Ok(!self.run_on(&self.lease, &statement, true).await?.is_empty())
+    }
+
+    pub(super) async fn set_entry_value(&self, id: String, value: String, now: SystemTime) -> Result<bool, StoreError> {
+        let text =
+            format!("UPDATE {{schema}}.entries e SET value = $3 WHERE e.id = $2 AND e.until > {NOW} RETURNING 1");
+        Ok(!self.change_entries(self.timed(text, now).text(id).text(value)).await?.is_empty())
+    }
+
+    /// Removes some of what is over, too.
+    pub(super) async fn remove_entry(&self, id: String, now: SystemTime) -> Result<(), StoreError> {
+        let text = format!(
+            "WITH lapsed AS (
+                SELECT e.id FROM {{schema}}.entries e WHERE e.until <= {NOW} LIMIT 16 FOR UPDATE SKIP LOCKED
+             ), expired AS (
+                SELECT r.kind, r.name FROM {{schema}}.results r WHERE r.until <= {NOW} LIMIT 16 FOR UPDATE SKIP LOCKED
+             ), results AS (
+                DELETE FROM {{schema}}.results r USING expired x WHERE (r.kind, r.name) = (x.kind, x.name))
+             DELETE FROM {{schema}}.entries e WHERE e.id = $2 OR e.id IN (SELECT l.id FROM lapsed l)"
+        );
+        self.change_entries(self.timed(text, now).text(id)).await.map(drop)
+    }
+
+    pub(super) async fn position(&self, id: String, now: SystemTime) -> Result<Position, StoreError> {
+        let text = format!(
+            "SELECT {COLUMNS} FROM {{schema}}.entries own
+             LEFT JOIN LATERAL (
+                SELECT * FROM {{schema}}.entries x WHERE x.kind = own.kind AND x.name = own.name AND x.sequence < own.sequence
+                    AND x.until > {NOW} ORDER BY x.sequence DESC LIMIT 1) e ON true
+             WHERE own.id = $2 AND own.until > {NOW}"
+        );
+        let rows = self.read(self.timed(text, now).text(id)).await?;
+        let Some(row) = rows.first() else { return Ok(Position::Gone) };
+        self.decoded(value::<Option<i64>>(row, 0, "sequence").and_then(|ahead| match ahead {
+            None => Ok(Position::First),
+            Some(_) => to_entry(row).map(Position::Behind),
+        }))
+    }
+
+    /// Of one queue, or of all queues of the kind.
+    pub(super) async fn entries(
+        &self,
+        kind: &'static str,
+        name: Option<String>,
+        after: Option<(String, u64)>,
+        limit: usize,
+        now: SystemTime,
+    ) -> Result<Vec<Ephemeral>, StoreError> {
+        let (after_name, after) = after.unwrap_or_default();
+        let condition =
+            if name.is_some() { "e.name = $3 AND e.sequence > $4" } else { "(e.name, e.sequence) > ($3, $4)" };
+        let text = format!(
+            "SELECT {COLUMNS} FROM {{schema}}.entries e WHERE e.kind = $2 AND {condition} AND e.until > {NOW}
+             ORDER BY e.name, e.sequence LIMIT $5"
+        );
+        let statement = self.timed(text, now).text(kind).text(name.unwrap_or(after_name));
+        let rows = self.read(statement.number(stored(after)).number(rows(limit))).await?;
+        self.decoded(rows.iter().map(to_entry).collect())
+    }
+
+    pub(super) async fn keep_result(&self, result: NewResult, now: SystemTime) -> Result<bool, StoreError> {
+        let NewResult { entry, arguments, outcome, failed, ttl } = result;
+        let text = format!(
+            "WITH first AS (
+                SELECT e.kind, e.name, e.sequence, e.id FROM {{schema}}.entries e
+                WHERE e.id = $2 AND e.until > {NOW} AND NOT EXISTS (
+                    SELECT 1 FROM {{schema}}.entries x WHERE x.kind = e.kind AND x.name = e.name AND x.sequence < e.sequence
+                        AND x.until > {NOW})
+                FOR UPDATE OF e
+             ), kept AS (
+                INSERT INTO {{schema}}.results AS r (kind, name, fence, arguments, outcome, failed, at, until)
+                SELECT f.kind, f.name, f.sequence, $3, $4, $5, {NOW}, {NOW} + $6 * interval '1 microsecond' FROM first f
+                ON CONFLICT (kind, name) DO UPDATE SET fence = excluded.fence, arguments = excluded.arguments,
+                    outcome = excluded.outcome, failed = excluded.failed, at = excluded.at, until = excluded.until
+                RETURNING 1
+             ), gone AS (DELETE FROM {{schema}}.entries e USING first f WHERE e.id = f.id)
+             SELECT 1 FROM kept"
+        );
+        let statement = self.timed(text, now).text(entry).text(arguments).text(outcome);
+        let statement = statement.with(failed, Type::BOOL).number(micros(ttl));
+        Ok(!self.change_entries(statement).await?.is_empty())
+    }
+
+    pub(super) async fn result(
+        &self,
+        kind: &'static str,
+        name: String,
+        now: SystemTime,
+    ) -> Result<Option<KeptResult>, StoreError> {
+        let text = format!(
+            "SELECT r.fence, r.outcome, r.at, r.until, r.arguments, r.failed FROM {{schema}}.results r
+             WHERE r.kind = $2 AND r.name = $3 AND r.until > {NOW}"
+        );
+        let rows = self.read(self.timed(text, now).text(kind).text(name)).await?;
+        self.decoded(rows.first().map(to_result).transpose())
+    }
+
+    pub(super) async fn remove_result(
+        &self,
+        kind: &'static str,
+        name: String,
+        now: SystemTime,
+    ) -> Result<bool, StoreError> {
+        let text = format!(
+            "WITH gone AS (DELETE FROM {{schema}}.results r WHERE r.kind = $2 AND r.name = $3 RETURNING r.until)
+             SELECT 1 FROM gone g WHERE g.until > {NOW}"
+        );
+        Ok(!self.once(self.timed(text, now).text(kind).text(name)).await?.is_empty())
+    }
+
+    fn timed(&self, text: String, now: SystemTime) -> Statement<'static> {
+        Statement::new(text).with(self.callers(now), Type::TIMESTAMPTZ)
+    }
+
+    /// The rows of a change of entries, which may be repeated. Notifies of it.
+    async fn change_entries(&self, statement: Statement<'_>) -> Result<Vec<Row>, StoreError> {
+        let changed = self.read(statement).await;
+        self.notices.entries_changed();
+        changed
+    }
+}
+
+fn to_entry(row: &Row) -> Result<Ephemeral, Failure> {
+    let entry = Ephemeral::new(
+        number(row, 0, "sequence")?,
+        value(row, 1, "name")?,
+        value(row, 2, "id")?,
+        value(row, 3, "holder")?,
+        value(row, 4, "since")?,
+        value(row, 5, "until")?,
+    );
+    Ok(Ephemeral { value: value(row, 6, "value")?, ..entry })
+}
+
+fn to_result(row: &Row) -> Result<KeptResult, Failure> {
+    let kept = KeptResult::new(
+        number(row, 0, "fence")?,
+        value(row, 1, "outcome")?,
+        value(row, 2, "at")?,
+        value(row, 3, "until")?,
+    );
+    Ok(KeptResult { arguments: value(row, 4, "arguments")?, failed: value(row, 5, "failed")?, ..kept })
+}

@@ -1,0 +1,172 @@
+//! Entries under leases, and kept results.
+
+use super::columns::{later, micros, time};
+use crate::store::{Ephemeral, KeptResult, NewEphemeral, NewResult, Position};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::time::{Duration, SystemTime};
+
+const COLUMNS: &str = "sequence, name, id, holder, value, since, until";
+
+pub(in crate::store::sqlite) fn enter(
+    connection: &Connection,
+    entry: &NewEphemeral,
+    now: SystemTime,
+) -> rusqlite::Result<u64> {
+    let NewEphemeral { kind, name, id, holder, value, ttl } = entry;
+    sweep(connection, now)?;
+    let sequence: u64 = connection
+        .prepare_cached("UPDATE fsm_meta SET value = value + 1 WHERE name = 'fence' RETURNING value")?
+        .query_row([], |row| row.get(0))?;
+    connection
+        .prepare_cached(
+            "INSERT INTO fsm_entries (sequence, kind, name, id, holder, value, since, until)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?
+        .execute(params![sequence, kind, name, id, holder, value, micros(now), micros(later(now, *ttl))])?;
+    Ok(sequence)
+}
+
+pub(in crate::store::sqlite) fn renew(
+    connection: &Connection,
+    id: &str,
+    ttl: Duration,
+    now: SystemTime,
+) -> rusqlite::Result<bool> {
+    let renewed = connection
+        .prepare_cached("UPDATE fsm_entries SET until = ?2 WHERE id = ?1 AND until > ?3")?
+        .execute(params![id, micros(later(now, ttl)), micros(now)])?;
+    Ok(renewed > 0)
+}
+
+pub(in crate::store::sqlite) fn set_value(
+    connection: &Connection,
+    id: &str,
+    value: &str,
+    now: SystemTime,
+) -> rusqlite::Result<bool> {
+    let changed = connection
+        .prepare_cached("UPDATE fsm_entries SET value = ?2 WHERE id = ?1 AND until > ?3")?
+        .execute(params![id, value, micros(now)])?;
+    Ok(changed > 0)
+}
+
+pub(in crate::store::sqlite) fn remove(connection: &Connection, id: &str, now: SystemTime) -> rusqlite::Result<()> {
+    connection.prepare_cached("DELETE FROM fsm_entries WHERE id = ?1")?.execute([id])?;
+    sweep(connection, now)
+}
+
+pub(in crate::store::sqlite) fn position(
+    connection: &Connection,
+    id: &str,
+    now: SystemTime,
+) -> rusqlite::Result<Position> {
+    let live = connection
+        .prepare_cached("SELECT kind, name, sequence FROM fsm_entries WHERE id = ?1 AND until > ?2")?
+        .query_row(params![id, micros(now)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    let Some((kind, name, sequence)): Option<(String, String, u64)> = live else { return Ok(Position::Gone) };
+    let ahead = connection
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM fsm_entries WHERE kind = ?1 AND name = ?2 AND sequence < ?3 AND until > ?4
+             ORDER BY sequence DESC LIMIT 1"
+        ))?
+        .query_row(params![kind, name, sequence, micros(now)], to_entry)
+        .optional()?;
+    Ok(ahead.map_or(Position::First, Position::Behind))
+}
+
+/// Of one queue, or of all queues of the kind.
+pub(in crate::store::sqlite) fn page(
+    connection: &Connection,
+    kind: &str,
+    name: Option<&str>,
+    after: Option<&(String, u64)>,
+    limit: usize,
+    now: SystemTime,
+) -> rusqlite::Result<Vec<Ephemeral>> {
+    let (after_name, after) = after.map_or(("", 0), |(name, sequence)| (name.as_str(), *sequence));
+    match name {
+        Some(name) => connection
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM fsm_entries WHERE kind = ?1 AND name = ?2 AND sequence > ?3 AND until > ?4
+                 ORDER BY sequence LIMIT ?5"
+            ))?
+            .query_map(params![kind, name, after, micros(now), limit], to_entry)?
+            .collect(),
+        None => connection
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM fsm_entries WHERE kind = ?1 AND (name, sequence) > (?2, ?3) AND until > ?4
+                 ORDER BY name, sequence LIMIT ?5"
+            ))?
+            .query_map(params![kind, after_name, after, micros(now), limit], to_entry)?
+            .collect(),
+    }
+}
+
+pub(in crate::store::sqlite) fn keep_result(
+    connection: &Connection,
+    result: &NewResult,
+    now: SystemTime,
+) -> rusqlite::Result<bool> {
+    let NewResult { entry, arguments, outcome, failed, ttl } = result;
+    if position(connection, entry, now)? != Position::First {
+        return Ok(false);
+    }
+    connection
+        .prepare_cached(
+            "INSERT INTO fsm_results (kind, name, fence, arguments, outcome, failed, at, until)
+             SELECT kind, name, sequence, ?2, ?3, ?4, ?5, ?6 FROM fsm_entries WHERE id = ?1
+             ON CONFLICT (kind, name) DO UPDATE SET fence = excluded.fence, arguments = excluded.arguments,
+                 outcome = excluded.outcome, failed = excluded.failed, at = excluded.at, until = excluded.until",
+        )?
+        .execute(params![entry, arguments, outcome, failed, micros(now), micros(later(now, *ttl))])?;
+    remove(connection, entry, now)?;
+    Ok(true)
+}
+
+pub(in crate::store::sqlite) fn result(
+    connection: &Connection,
+    kind: &str,
+    name: &str,
+    now: SystemTime,
+) -> rusqlite::Result<Option<KeptResult>> {
+    connection
+        .prepare_cached(
+            "SELECT fence, outcome, at, until, arguments, failed FROM fsm_results
+             WHERE kind = ?1 AND name = ?2 AND until > ?3",
+        )?
+        .query_row(params![kind, name, micros(now)], |row| {
+            let kept = KeptResult::new(row.get(0)?, row.get(1)?, time(row, 2)?, time(row, 3)?);
+            Ok(KeptResult { arguments: row.get(4)?, failed: row.get(5)?, ..kept })
+        })
+        .optional()
+}
+
+/// Whether there was one whose time was not over.
+pub(in crate::store::sqlite) fn remove_result(
+    connection: &Connection,
+    kind: &str,
+    name: &str,
+    now: SystemTime,
+) -> rusqlite::Result<bool> {
+    let live = result(connection, kind, name, now)?.is_some();
+    connection.prepare_cached("DELETE FROM fsm_results WHERE kind = ?1 AND name = ?2")?.execute([kind, name])?;
+    Ok(live)
+}
+
+/// Removes some of what is over, more than one call can add.
+fn sweep(connection: &Connection, now: SystemTime) -> rusqlite::Result<()> {
+    for table in ["entries", "results"] {
+        connection
+            .prepare_cached(&format!(
+                "DELETE FROM fsm_{table} WHERE rowid IN (SELECT rowid FROM fsm_{table} WHERE until <= ?1 LIMIT 16)"
+            ))?
+            .execute([micros(now)])?;
+    }
+    Ok(())
+}
+
+fn to_entry(row: &Row<'_>) -> rusqlite::Result<Ephemeral> {
+    let entry = Ephemeral::new(row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, time(row, 5)?, time(row, 6)?);
+    Ok(Ephemeral { value: row.get(4)?, ..entry })
+}
