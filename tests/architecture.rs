@@ -25,7 +25,7 @@ const RUNTIME: &[&[&str]] = &[
     &["breaker"],
     &["records"],
     &["controller"],
-    &["subscription", "snapshot"],
+    &["subscription", "snapshot", "coordination"],
     &["runtime"],
 ];
 

@@ -102,6 +102,7 @@ pub mod clock;
 pub mod codec;
 mod controller;
 mod convergence;
+pub mod coordination;
 mod engine;
 mod error_kind;
 mod log;

@@ -7,6 +7,7 @@ mod changes;
 mod context;
 mod controller;
 mod conversions;
+mod coordination;
 mod desired_state;
 mod disk;
 mod enter;

@@ -7,6 +7,7 @@ use crate::{
     controller::{
         Controller, Driver, Drivers, LeaseRequest, Machine, Policy, Settings, WatchedScope, follow, publish_waiting,
     },
+    coordination::Coordination,
     engine::{
         Engine, StoreTime,
         background::{BackgroundTasks, HealthRegistry},
@@ -374,7 +375,8 @@ impl Builder {
         };
         let scope = controller.as_ref().map(Controller::scope);
         let beside = beside(&engine, notices, newest, retention, &graphs, scope).await?;
-        Ok(Runtime(Arc::new(Inner { engine, controller, graphs, program, _beside: beside })))
+        let coordination = Arc::new(Coordination::new(engine.clone(), holder()));
+        Ok(Runtime(Arc::new(Inner { engine, controller, graphs, program, coordination, _beside: beside })))
     }
 }
 

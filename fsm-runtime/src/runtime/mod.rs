@@ -16,6 +16,7 @@ use self::compatibility::unknown_rows;
 use crate::{
     clock::ManualClock,
     controller::{Controller, IdleError, Shutdown, Status, until_idle},
+    coordination::{Coordination, Locks, Once, Registry},
     engine::Engine,
     records::{Durable, Machines, TransitionGroup},
     store::{Lease, Origin, Store, StoreError},
@@ -45,6 +46,7 @@ struct Inner {
     graphs: Vec<&'static Graph>,
     /// These and those of the machines that they wait for.
     program: Graphs,
+    coordination: Arc<Coordination>,
     /// The background tasks beside the controller. They end when it is dropped.
     _beside: Supervisor,
 }
@@ -139,6 +141,23 @@ impl Runtime {
         machines.sort_unstable();
         let (tasks, calls) = (engine.health.read(), engine.calls.read(engine.clock.elapsed()));
         Status { machines, workers, tasks, calls, breakers }
+    }
+
+    /// Locks and leaders over all processes of the store.
+    #[must_use]
+    pub fn locks(&self) -> Locks {
+        Locks(self.0.coordination.clone())
+    }
+
+    /// The services of all processes of the store.
+    #[must_use]
+    pub fn registry(&self) -> Registry {
+        Registry(self.0.coordination.clone())
+    }
+
+    /// A function that runs once under `key`, over all processes of the store.
+    pub fn once<E>(&self, key: impl Into<String>) -> Once<E> {
+        Once::new(self.0.coordination.clone(), key.into())
     }
 
     /// The graphs of the registered machines and of those that they wait for, ordered by name: all of them in one picture, with what waits

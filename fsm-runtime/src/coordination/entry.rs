@@ -1,0 +1,203 @@
+//! An entry of this process in a queue of the store: its renewal, its place, its end.
+
+use super::{Coordination, CoordinationError};
+use crate::{
+    engine::Engine,
+    store::{Ephemeral, NewEphemeral, Position, StoreError},
+};
+use std::{sync::Arc, time::Duration};
+use tokio::task::AbortHandle;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// How often a waiting entry looks at its place without a notification.
+const POLL: Duration = Duration::from_secs(1);
+/// The shortest time between two looks, and between two attempts to renew.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// An entry, which is removed when this is dropped.
+pub(super) struct Entry {
+    coordination: Arc<Coordination>,
+    id: String,
+    pub(super) sequence: u64,
+    pub(super) lost: CancellationToken,
+    renewing: Option<AbortHandle>,
+}
+
+/// An entry to add.
+pub(super) struct NewEntry {
+    pub(super) kind: &'static str,
+    pub(super) name: String,
+    pub(super) value: Option<String>,
+    pub(super) ttl: Duration,
+}
+
+/// The end of a wait.
+pub(super) enum Waited {
+    First,
+    /// The lease has lapsed before.
+    Gone,
+    ShuttingDown,
+}
+
+impl Entry {
+    /// Adds an entry at the end of its queue, and renews it from now on.
+    pub(super) async fn enter(coordination: &Arc<Coordination>, new: NewEntry) -> Result<Self, CoordinationError> {
+        let NewEntry { kind, name, value, ttl } = new;
+        let engine = &coordination.engine;
+        let id = Uuid::now_v7().to_string();
+        // Made first: if the caller is dropped, the entry is removed.
+        let mut entry = Self {
+            coordination: coordination.clone(),
+            id: id.clone(),
+            sequence: 0,
+            lost: CancellationToken::new(),
+            renewing: None,
+        };
+        let requested = engine.clock.elapsed();
+        let holder = coordination.holder.clone();
+        let new = NewEphemeral { kind, name, id: id.clone(), holder, value, ttl };
+        entry.sequence = engine.asked("enter", coordination.entries()?.enter(new, engine.now())).await?;
+        let renew = Renewal { engine: engine.clone(), id, ttl, lost: entry.lost.clone() };
+        entry.renewing = Some(tokio::spawn(renew.run(requested)).abort_handle());
+        Ok(entry)
+    }
+
+    /// Its place in the queue.
+    pub(super) async fn position(&self) -> Result<Position, CoordinationError> {
+        let engine = &self.coordination.engine;
+        let position = self.coordination.entries()?.position(self.id.clone(), engine.now());
+        Ok(engine.asked("position", position).await?)
+    }
+
+    /// Waits until it is first. `ahead` sees each entry that is directly ahead of it, and can end the wait with an error.
+    pub(super) async fn wait<E: From<CoordinationError>>(
+        &self,
+        mut ahead: impl FnMut(&Ephemeral) -> Result<(), E>,
+    ) -> Result<Waited, E> {
+        let engine = &self.coordination.engine;
+        let mut changes = self.coordination.entries()?.entry_changes();
+        let mut notices = engine.store.notices();
+        loop {
+            changes.mark_unchanged();
+            let until = match self.position().await? {
+                Position::First => return Ok(Waited::First),
+                Position::Gone => return Ok(Waited::Gone),
+                Position::Behind(entry) => {
+                    ahead(&entry)?;
+                    entry.until
+                }
+            };
+            let lapses = until.duration_since(engine.now()).unwrap_or_default();
+            let looked = engine.clock.elapsed();
+            tokio::select! {
+                () = engine.closing.cancelled() => return Ok(Waited::ShuttingDown),
+                () = self.lost.cancelled() => return Ok(Waited::Gone),
+                _ = changes.changed() => {}
+                _ = notices.recv() => {}
+                () = engine.clock.sleep(lapses.clamp(PAUSE, POLL)) => {}
+            }
+            // Notices can come all the time.
+            engine.clock.sleep(PAUSE.saturating_sub(engine.clock.elapsed().saturating_sub(looked))).await;
+        }
+    }
+
+    /// Sets its value. Returns whether it was live.
+    pub(super) async fn set_value(&self, value: String) -> Result<bool, CoordinationError> {
+        let engine = &self.coordination.engine;
+        let set = self.coordination.entries()?.set_entry_value(self.id.clone(), value, engine.now());
+        Ok(engine.asked("set_entry_value", set).await?)
+    }
+
+    /// Removes it, and waits for that.
+    pub(super) async fn remove(mut self) -> Result<(), CoordinationError> {
+        let Some(remove) = self.end() else { return Ok(()) };
+        Ok(remove.await?)
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Its result was kept, which has removed it.
+    pub(super) fn forget(mut self) {
+        self.stop_renewing();
+        self.id.clear();
+    }
+
+    fn stop_renewing(&mut self) {
+        if let Some(renewing) = self.renewing.take() {
+            renewing.abort();
+        }
+    }
+
+    /// The removal, once.
+    fn end(&mut self) -> Option<impl Future<Output = Result<(), StoreError>> + Send + 'static + use<>> {
+        self.stop_renewing();
+        let id = std::mem::take(&mut self.id);
+        let engine = self.coordination.engine.clone();
+        (!id.is_empty()).then(|| async move {
+            let Some(entries) = engine.store.ephemerals() else { return Ok(()) };
+            engine.asked("remove_entry", entries.remove_entry(id, engine.now())).await
+        })
+    }
+}
+
+impl Drop for Entry {
+    /// Without a tokio runtime, the entry lapses.
+    fn drop(&mut self) {
+        if let Some(remove) = self.end()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(async move {
+                if let Err(error) = remove.await {
+                    tracing::debug!(%error, "an entry could not be removed; it lapses");
+                }
+            });
+        }
+    }
+}
+
+/// The renewal of an entry, in a task of its own.
+struct Renewal {
+    engine: Arc<Engine>,
+    id: String,
+    ttl: Duration,
+    lost: CancellationToken,
+}
+
+impl Renewal {
+    /// Renews at a third of the lease, which counts from the time at which the last successful renewal was requested. After five sixths
+    /// without a success the entry is lost, by the monotonic clock, so that its holder stops before the lease ends.
+    async fn run(self, mut requested: Duration) {
+        let Self { engine, id, ttl, lost } = self;
+        let clock = &engine.clock;
+        let Some(entries) = engine.store.ephemerals() else { return };
+        loop {
+            let give_up = requested.saturating_add(ttl / 6 * 5);
+            let next = requested.saturating_add(ttl / 3);
+            clock.sleep(next.saturating_sub(clock.elapsed())).await;
+            requested = loop {
+                let asked = clock.elapsed();
+                let left = give_up.saturating_sub(asked);
+                if left.is_zero() {
+                    tracing::warn!(id, "the lease of an entry could not be renewed in time; it is lost");
+                    return lost.cancel();
+                }
+                let renewal = engine.asked("renew_entry", entries.renew_entry(id.clone(), ttl, engine.now()));
+                match clock.timeout(left, renewal).await {
+                    Some(Ok(true)) => break asked,
+                    Some(Ok(false)) => {
+                        tracing::warn!(id, "the lease of an entry has lapsed; it is lost");
+                        return lost.cancel();
+                    }
+                    Some(Err(error)) => {
+                        tracing::debug!(%error, "an entry could not be renewed; it is tried again");
+                        clock.sleep((ttl / 30).max(PAUSE).min(left)).await;
+                    }
+                    None => {}
+                }
+            };
+        }
+    }
+}

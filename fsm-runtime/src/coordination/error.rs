@@ -1,0 +1,77 @@
+//! The error that locks, calls and services share.
+
+use crate::{
+    ErrorKind,
+    clock::{FOREVER, TOO_LONG},
+    store::{MAX_TEXT_BYTES, StoreError},
+};
+use std::time::Duration;
+
+/// With a shorter lease, an ordinary delay of the store would let it lapse.
+const SHORTEST: Duration = Duration::from_millis(100);
+
+/// Why a request was not made, or failed in the store.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CoordinationError {
+    /// An argument is not valid.
+    #[error("`{argument}`: {why}")]
+    Invalid {
+        /// The argument.
+        argument: &'static str,
+        /// Why it is not valid.
+        why: &'static str,
+    },
+    /// The runtime shuts down.
+    #[error("the runtime shuts down")]
+    ShuttingDown,
+    /// The store has no entries under leases.
+    #[error("this store has no locks; use the SQLite or the PostgreSQL store, or implement `Store::ephemerals`")]
+    Unsupported,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl CoordinationError {
+    /// What the error means for the caller.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Invalid { .. } => ErrorKind::Invalid,
+            Self::ShuttingDown => ErrorKind::Unavailable,
+            Self::Unsupported => ErrorKind::Internal,
+            Self::Store(error) => error.kind(),
+        }
+    }
+
+    /// Whether the same request can succeed later.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_retryable(),
+            Self::Invalid { .. } | Self::ShuttingDown | Self::Unsupported => false,
+        }
+    }
+}
+
+/// Checks a name or a key.
+pub(super) fn check_name(argument: &'static str, name: &str) -> Result<(), CoordinationError> {
+    let why = match name {
+        "" => "must not be empty",
+        name if name.len() > MAX_TEXT_BYTES => "is longer than 64 KiB",
+        name if name.contains('\0') => "must not contain NUL",
+        _ => return Ok(()),
+    };
+    Err(CoordinationError::Invalid { argument, why })
+}
+
+/// Checks the length of a lease.
+pub(super) fn check_ttl(argument: &'static str, ttl: Duration) -> Result<(), CoordinationError> {
+    let why = match ttl {
+        ttl if ttl < SHORTEST => "a lease needs time to be renewed: 100 ms at least",
+        ttl if ttl > FOREVER => TOO_LONG,
+        _ => return Ok(()),
+    };
+    Err(CoordinationError::Invalid { argument, why })
+}

@@ -1,0 +1,341 @@
+//! Locks and leaders.
+
+use super::{
+    Coordination, CoordinationError,
+    entry::{Entry, NewEntry, Waited},
+    error::{check_name, check_ttl},
+};
+use crate::{
+    ErrorKind,
+    store::{Ephemeral, Position},
+};
+use std::{
+    fmt,
+    future::Future,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+use tokio::sync::OwnedMutexGuard;
+
+const KIND: &str = "lock";
+
+/// Locks over all processes of a store. Returned by [`Runtime::locks`](crate::Runtime::locks).
+///
+/// A lock has one holder at a time. Waiting callers get it in the order in which they asked: those of one process in their order, and the
+/// processes in the order in which they joined the queue. The lock of a process that ends is free when its lease lapses, after `ttl` at
+/// most.
+///
+/// **A lock alone does not protect data.** A holder that stalls, or whose process is stopped, can go on after its lease has lapsed and
+/// another holder has the lock. Check [`LockGuard::fence`] where it matters: let the protected system refuse a fence that is smaller than
+/// one it has seen. In SQL:
+///
+/// ```sql
+/// UPDATE report SET body = :body, fence = :fence WHERE id = :id AND fence <= :fence  -- no row: another holder was later
+/// ```
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use fsm_runtime::prelude::*;
+/// use std::time::Duration;
+///
+/// let runtime = Runtime::builder(Sqlite::in_memory()?).start().await?;
+/// let ttl = Duration::from_secs(15);
+/// let lock = runtime.locks().acquire("nightly", ttl).await?;
+/// assert!(runtime.locks().try_acquire("nightly", ttl).await.is_err());
+/// // … the work, under `lock.fence()` …
+/// lock.release().await?;
+/// assert!(runtime.locks().try_acquire("nightly", ttl).await.is_ok());
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Locks(pub(crate) Arc<Coordination>);
+
+/// A lock that is held. Dropping it releases the lock without waiting; [`release`](Self::release) waits.
+#[must_use = "the lock is released when this is dropped"]
+pub struct LockGuard {
+    name: String,
+    entry: Entry,
+    _queue: OwnedMutexGuard<()>,
+}
+
+/// What the work of a leader knows of its lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leader {
+    fence: u64,
+}
+
+impl Leader {
+    /// The fence: greater than that of each leader before.
+    #[must_use]
+    pub fn fence(&self) -> u64 {
+        self.fence
+    }
+}
+
+/// Who holds a lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LockHolder {
+    /// The process, for people.
+    pub holder: String,
+    /// The fence.
+    pub fence: u64,
+    /// When it asked for the lock.
+    pub since: SystemTime,
+    /// When its lease lapses, unless it is renewed.
+    pub until: SystemTime,
+}
+
+/// Why a lock was not acquired.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LockError {
+    /// Another caller holds the lock, or waits for it.
+    #[error("lock `{name}` is held{}", by.as_ref().map(|by| format!(" by {}", by.holder)).unwrap_or_default())]
+    Held {
+        /// The name of the lock.
+        name: String,
+        /// Its holder; `None` for another caller of this process.
+        by: Option<LockHolder>,
+    },
+    /// The timeout elapsed.
+    #[error("lock `{name}` was not free within {waited:?}")]
+    Timeout {
+        /// The name of the lock.
+        name: String,
+        /// How long.
+        waited: Duration,
+    },
+    /// The request was not made, or failed in the store.
+    #[error(transparent)]
+    Failed(#[from] CoordinationError),
+}
+
+impl LockError {
+    /// What the error means for the caller.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Held { .. } => ErrorKind::Conflict,
+            Self::Timeout { .. } => ErrorKind::Timeout,
+            Self::Failed(error) => error.kind(),
+        }
+    }
+
+    /// Whether the same request can succeed later.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Held { .. } | Self::Timeout { .. } => true,
+            Self::Failed(error) => error.is_retryable(),
+        }
+    }
+}
+
+impl Locks {
+    /// Waits until the lock is free, and acquires it. Its lease lasts for `ttl`, and is renewed at a third of that.
+    ///
+    /// # Errors
+    /// [`LockError::Failed`]; with [`CoordinationError::ShuttingDown`] if the runtime shuts down meanwhile.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the place in the queue is given up.
+    pub async fn acquire(&self, name: impl Into<String>, ttl: Duration) -> Result<LockGuard, LockError> {
+        let name = name.into();
+        check(&name, ttl)?;
+        let queue = self.0.queue(KIND, &name);
+        let queue = tokio::select! {
+            queue = queue.lock_owned() => queue,
+            () = self.0.engine.closing.cancelled() => return Err(CoordinationError::ShuttingDown.into()),
+        };
+        loop {
+            let entry = self.enter(&name, ttl).await?;
+            match entry.wait(|_| Ok::<_, LockError>(())).await? {
+                Waited::First => return Ok(LockGuard { name, entry, _queue: queue }),
+                // Back to the end of the queue.
+                Waited::Gone => {}
+                Waited::ShuttingDown => return Err(CoordinationError::ShuttingDown.into()),
+            }
+        }
+    }
+
+    /// As [`acquire`](Self::acquire), for `timeout` at most.
+    ///
+    /// # Errors
+    /// [`LockError::Timeout`]; [`LockError::Failed`].
+    ///
+    /// # Cancel safety
+    /// As [`acquire`](Self::acquire).
+    pub async fn acquire_within(
+        &self,
+        name: impl Into<String>,
+        ttl: Duration,
+        timeout: Duration,
+    ) -> Result<LockGuard, LockError> {
+        let name = name.into();
+        let acquired = self.0.engine.clock.timeout(timeout, self.acquire(name.clone(), ttl)).await;
+        acquired.unwrap_or(Err(LockError::Timeout { name, waited: timeout }))
+    }
+
+    /// Acquires the lock if it is free and nobody waits for it.
+    ///
+    /// # Errors
+    /// [`LockError::Held`]; [`LockError::Failed`].
+    ///
+    /// # Cancel safety
+    /// As [`acquire`](Self::acquire).
+    pub async fn try_acquire(&self, name: impl Into<String>, ttl: Duration) -> Result<LockGuard, LockError> {
+        let name = name.into();
+        check(&name, ttl)?;
+        let Ok(queue) = self.0.queue(KIND, &name).try_lock_owned() else {
+            return Err(LockError::Held { name, by: None });
+        };
+        if let Some(by) = self.holder(&name).await? {
+            return Err(LockError::Held { name, by: Some(by) });
+        }
+        let entry = self.enter(&name, ttl).await?;
+        match entry.position().await? {
+            Position::First => Ok(LockGuard { name, entry, _queue: queue }),
+            // Another process was first.
+            Position::Behind(_) | Position::Gone => {
+                entry.remove().await?;
+                let by = self.holder(&name).await?;
+                Err(LockError::Held { name, by })
+            }
+        }
+    }
+
+    /// Runs `lead` while this process holds the lock `name`, for work that one process does at a time: a scheduler, a poller. Waits until
+    /// it is the leader. If it loses the lock, the future of `lead` is dropped before the lease ends, and it waits to lead again. Returns
+    /// what `lead` returns.
+    ///
+    /// ```no_run
+    /// # use fsm_runtime::{Runtime, coordination::LockError};
+    /// # use std::time::Duration;
+    /// # async fn example(runtime: Runtime) -> Result<(), LockError> {
+    /// let ticks = |_leader| async {
+    ///     loop {
+    ///         // … what is due …
+    ///         tokio::time::sleep(Duration::from_secs(60)).await;
+    ///     }
+    /// };
+    /// runtime.locks().lead("cron", Duration::from_secs(15), ticks).await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`LockError::Failed`] if the request is not valid, or the runtime shuts down. Errors of the store are retried.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, that of `lead` is dropped, too, and the lock is released.
+    pub async fn lead<F: Future>(
+        &self,
+        name: impl Into<String>,
+        ttl: Duration,
+        mut lead: impl FnMut(Leader) -> F,
+    ) -> Result<F::Output, LockError> {
+        let name = name.into();
+        let engine = &self.0.engine;
+        loop {
+            let lock = match self.acquire(name.clone(), ttl).await {
+                Ok(lock) => lock,
+                Err(error) if error.is_retryable() => {
+                    tracing::warn!(lock = name, %error, "the leader's lock could not be acquired; it is tried again");
+                    engine.clock.sleep(ttl / 3).await;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            tracing::info!(lock = name, fence = lock.fence(), "leading");
+            tokio::select! {
+                biased;
+                () = lock.lost() => tracing::warn!(lock = name, "the leader has lost its lock"),
+                () = engine.closing.cancelled() => return Err(CoordinationError::ShuttingDown.into()),
+                output = lead(Leader { fence: lock.fence() }) => {
+                    lock.release().await?;
+                    return Ok(output);
+                }
+            }
+        }
+    }
+
+    /// The holder of a lock; `None` if it is free.
+    ///
+    /// # Errors
+    /// [`CoordinationError`].
+    ///
+    /// # Cancel safety
+    /// Has no effects.
+    pub async fn holder(&self, name: &str) -> Result<Option<LockHolder>, CoordinationError> {
+        check_name("name", name)?;
+        let engine = &self.0.engine;
+        let first = self.0.entries()?.entries(KIND, Some(name.to_owned()), None, 1, engine.now());
+        Ok(engine.asked("entries", first).await?.pop().map(LockHolder::of))
+    }
+
+    async fn enter(&self, name: &str, ttl: Duration) -> Result<Entry, CoordinationError> {
+        Entry::enter(&self.0, NewEntry { kind: KIND, name: name.to_owned(), value: None, ttl }).await
+    }
+}
+
+fn check(name: &str, ttl: Duration) -> Result<(), CoordinationError> {
+    check_name("name", name).and_then(|()| check_ttl("ttl", ttl))
+}
+
+impl LockHolder {
+    fn of(entry: Ephemeral) -> Self {
+        let Ephemeral { holder, sequence, since, until, .. } = entry;
+        Self { holder, fence: sequence, since, until }
+    }
+}
+
+impl LockGuard {
+    /// The name of the lock.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The fence: greater than that of each holder before. Fences of locks and of claims come from one sequence.
+    #[must_use]
+    pub fn fence(&self) -> u64 {
+        self.entry.sequence
+    }
+
+    /// Whether the lock is lost: its lease could not be renewed in time.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.entry.lost.is_cancelled()
+    }
+
+    /// Completes when the lock is lost, before its lease ends by the monotonic clock of this process.
+    ///
+    /// # Cancel safety
+    /// Has no effects.
+    pub fn lost(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
+        self.entry.lost.clone().cancelled_owned()
+    }
+
+    /// Releases the lock, if it is not lost, and waits for that.
+    ///
+    /// # Errors
+    /// [`CoordinationError::Store`]: the lock lapses then.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the release may or may not happen; otherwise the lock lapses.
+    pub async fn release(self) -> Result<(), CoordinationError> {
+        self.entry.remove().await
+    }
+}
+
+impl fmt::Debug for LockGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LockGuard").field("name", &self.name).field("fence", &self.fence()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Locks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Locks")
+    }
+}

@@ -1,0 +1,309 @@
+//! Functions that run once under a key.
+
+use super::{
+    Coordination, CoordinationError,
+    entry::{Entry, NewEntry, Waited},
+    error::{check_name, check_ttl},
+};
+use crate::{
+    CodecError, ErrorKind,
+    clock::{FOREVER, TOO_LONG},
+    codec::{from_json, same_json, to_json},
+    store::{KeptResult, MAX_VALUE_BYTES, NewResult, shortened},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
+
+const KIND: &str = "once";
+
+/// A function that runs once under a key. Returned by [`Runtime::once`](crate::Runtime::once).
+///
+/// The first caller runs the function. Callers at the same time, also of other processes, wait and get the same result. Later callers get
+/// it from the store, until its time is over. If the process of the first caller ends or stalls, its lease lapses and another caller runs
+/// the function: so the function runs *at least* once, and its result is stored once. Pass [`OnceAttempt::fence`] on to systems that can
+/// refuse an earlier one.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use fsm_runtime::prelude::*;
+///
+/// let runtime = Runtime::builder(Sqlite::in_memory()?).start().await?;
+/// let charge = async |_attempt| Ok::<_, String>("receipt 7".to_owned());
+/// let receipt = runtime.once("charge/42").arguments(&("ada", 999)).run(charge).await?;
+/// assert_eq!(receipt, "receipt 7");
+/// let again = runtime.once("charge/42").arguments(&("ada", 999)).run(async |_| Err("not called".to_owned())).await?;
+/// assert_eq!(receipt, again);
+/// # Ok(()) }
+/// ```
+#[must_use = "call `run`"]
+pub struct Once<E = String> {
+    coordination: Arc<Coordination>,
+    key: String,
+    ttl: Duration,
+    lease: Duration,
+    arguments: Result<Option<String>, CodecError>,
+    keep_errors: Box<dyn Fn(&E) -> bool + Send + Sync>,
+}
+
+/// What a function that runs once knows of its attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OnceAttempt {
+    fence: u64,
+}
+
+impl OnceAttempt {
+    /// The fence: greater than that of each attempt before under this key.
+    #[must_use]
+    pub fn fence(&self) -> u64 {
+        self.fence
+    }
+}
+
+/// Why a call has no result.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OnceError<E> {
+    /// The function has returned an error. Unless errors are kept, the next caller runs it again.
+    #[error("{0}")]
+    Failed(E),
+    /// An earlier call has returned this error, which is kept.
+    #[error("an earlier call has failed: {message}")]
+    FailedEarlier {
+        /// The text of the error.
+        message: String,
+    },
+    /// The key was used with other arguments.
+    #[error("the key `{key}` was used with other arguments")]
+    OtherArguments {
+        /// The key.
+        key: String,
+    },
+    /// The lease has lapsed before the result was stored. Another caller may run the function now.
+    #[error("the lease of `{key}` has lapsed before its result was stored")]
+    Lost {
+        /// The key.
+        key: String,
+    },
+    /// The result is larger than 1 MiB.
+    #[error("the result of `{key}` has {bytes} bytes; it can have {MAX_VALUE_BYTES}")]
+    TooLarge {
+        /// The key.
+        key: String,
+        /// The size of the result.
+        bytes: usize,
+    },
+    /// The arguments or the result cannot be written as JSON, or the stored result cannot be read.
+    #[error("the {what} of `{key}`: {cause}")]
+    Json {
+        /// The key.
+        key: String,
+        /// Which value.
+        what: &'static str,
+        /// The error of the conversion.
+        cause: CodecError,
+    },
+    /// The request was not made, or failed in the store.
+    #[error(transparent)]
+    Unavailable(#[from] CoordinationError),
+}
+
+impl<E> OnceError<E> {
+    /// What the error means for the caller.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Failed(_) | Self::FailedEarlier { .. } => ErrorKind::Refused,
+            Self::OtherArguments { .. } => ErrorKind::KeyReused,
+            Self::Lost { .. } => ErrorKind::Conflict,
+            Self::TooLarge { .. } => ErrorKind::Invalid,
+            Self::Json { .. } => ErrorKind::Internal,
+            Self::Unavailable(error) => error.kind(),
+        }
+    }
+
+    /// Whether the same request can succeed later.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Lost { .. } => true,
+            Self::Unavailable(error) => error.is_retryable(),
+            _ => false,
+        }
+    }
+}
+
+impl<E> Once<E> {
+    pub(crate) fn new(coordination: Arc<Coordination>, key: String) -> Self {
+        Self {
+            coordination,
+            key,
+            ttl: Duration::from_hours(24),
+            lease: Duration::from_secs(15),
+            arguments: Ok(None),
+            keep_errors: Box::new(|_| false),
+        }
+    }
+
+    /// How long the result is kept: 24 h by default.
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = ttl;
+        self
+    }
+
+    /// The length of the lease under which the function runs: 15 s by default. It is renewed at a third of that. After the end of its
+    /// process, another caller runs the function when the lease has lapsed.
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.lease = lease;
+        self
+    }
+
+    /// The arguments of the call. A call under the same key with other arguments fails with [`OnceError::OtherArguments`].
+    pub fn arguments(mut self, arguments: &impl Serialize) -> Self {
+        self.arguments = to_json(arguments).map(Some);
+        self
+    }
+
+    /// Which errors are kept as the result: none by default. The text of a kept error is returned as [`OnceError::FailedEarlier`].
+    pub fn keep_errors(mut self, keep: impl Fn(&E) -> bool + Send + Sync + 'static) -> Self {
+        self.keep_errors = Box::new(keep);
+        self
+    }
+
+    /// Returns the result that is kept under the key; without one, runs `function`, or waits for another caller that does.
+    ///
+    /// A call costs two commits if it runs the function, and none if the result is there.
+    ///
+    /// # Errors
+    /// [`OnceError`].
+    ///
+    /// # Cancel safety
+    /// If the future is dropped while `function` runs, the result is not stored, and the next caller runs it again.
+    pub async fn run<T>(mut self, function: impl AsyncFnOnce(OnceAttempt) -> Result<T, E>) -> Result<T, OnceError<E>>
+    where
+        T: Serialize + DeserializeOwned,
+        E: fmt::Display,
+    {
+        self.check()?;
+        let arguments = std::mem::replace(&mut self.arguments, Ok(None));
+        let arguments = arguments.map_err(|cause| self.json("arguments", cause))?;
+        if let Some(kept) = self.kept().await? {
+            return self.returned(kept, arguments.as_deref());
+        }
+        // One caller of this process at a time, in their order.
+        let queue = self.coordination.queue(KIND, &self.key);
+        let _queue = tokio::select! {
+            queue = queue.lock_owned() => queue,
+            () = self.coordination.engine.closing.cancelled() => return Err(CoordinationError::ShuttingDown.into()),
+        };
+        loop {
+            if let Some(kept) = self.kept().await? {
+                return self.returned(kept, arguments.as_deref());
+            }
+            let entry = self.enter(arguments.clone()).await?;
+            let waited = entry.wait(|ahead| self.same_arguments(ahead.value.as_deref(), arguments.as_deref())).await?;
+            match waited {
+                Waited::First => {}
+                Waited::Gone => continue,
+                Waited::ShuttingDown => return Err(CoordinationError::ShuttingDown.into()),
+            }
+            // The caller ahead may have stored it.
+            if let Some(kept) = self.kept().await? {
+                entry.remove().await?;
+                return self.returned(kept, arguments.as_deref());
+            }
+            return self.run_under(entry, arguments, function).await;
+        }
+    }
+
+    /// Runs `function` under `entry`, and stores its result.
+    async fn run_under<T>(
+        &self,
+        entry: Entry,
+        arguments: Option<String>,
+        function: impl AsyncFnOnce(OnceAttempt) -> Result<T, E>,
+    ) -> Result<T, OnceError<E>>
+    where
+        T: Serialize,
+        E: fmt::Display,
+    {
+        let attempt = OnceAttempt { fence: entry.sequence };
+        let output = tokio::select! {
+            biased;
+            () = entry.lost.cancelled() => return Err(self.lost()),
+            output = function(attempt) => output,
+        };
+        let (outcome, failed) = match &output {
+            Ok(value) => (to_json(value).map_err(|cause| self.json("result", cause))?, false),
+            Err(error) if (self.keep_errors)(error) => (shortened(error.to_string().replace('\0', "\u{FFFD}")), true),
+            Err(_) => {
+                entry.remove().await?;
+                return output.map_err(OnceError::Failed);
+            }
+        };
+        if outcome.len() > MAX_VALUE_BYTES {
+            return Err(OnceError::TooLarge { key: self.key.clone(), bytes: outcome.len() });
+        }
+        let result = NewResult { entry: entry.id().to_owned(), arguments, outcome, failed, ttl: self.ttl };
+        let engine = &self.coordination.engine;
+        let keep = self.coordination.entries()?.keep_result(result, engine.now());
+        let kept = engine.asked("keep_result", keep).await.map_err(CoordinationError::from)?;
+        // The answer to the first attempt to store it may have been lost.
+        if !kept && self.kept().await?.is_none_or(|kept| kept.fence != entry.sequence) {
+            return Err(self.lost());
+        }
+        entry.forget();
+        output.map_err(OnceError::Failed)
+    }
+
+    fn check(&self) -> Result<(), CoordinationError> {
+        check_name("key", &self.key)?;
+        check_ttl("lease", self.lease)?;
+        let why = match self.ttl {
+            Duration::ZERO => "a result that is kept for no time would not be found by the callers that wait for it",
+            ttl if ttl > FOREVER => TOO_LONG,
+            _ => return Ok(()),
+        };
+        Err(CoordinationError::Invalid { argument: "ttl", why })
+    }
+
+    async fn kept(&self) -> Result<Option<KeptResult>, CoordinationError> {
+        let engine = &self.coordination.engine;
+        let result = self.coordination.entries()?.result(KIND, self.key.clone(), engine.now());
+        Ok(engine.asked("result", result).await?)
+    }
+
+    fn returned<T: DeserializeOwned>(&self, kept: KeptResult, arguments: Option<&str>) -> Result<T, OnceError<E>> {
+        self.same_arguments(kept.arguments.as_deref(), arguments)?;
+        if kept.failed {
+            return Err(OnceError::FailedEarlier { message: kept.outcome });
+        }
+        from_json(&kept.outcome).map_err(|cause| self.json("stored result", cause))
+    }
+
+    fn same_arguments(&self, theirs: Option<&str>, ours: Option<&str>) -> Result<(), OnceError<E>> {
+        let same = match (theirs, ours) {
+            (Some(theirs), Some(ours)) => same_json(theirs, ours),
+            (theirs, ours) => theirs == ours,
+        };
+        if same { Ok(()) } else { Err(OnceError::OtherArguments { key: self.key.clone() }) }
+    }
+
+    fn enter(&self, arguments: Option<String>) -> impl Future<Output = Result<Entry, CoordinationError>> {
+        let new = NewEntry { kind: KIND, name: self.key.clone(), value: arguments, ttl: self.lease };
+        Entry::enter(&self.coordination, new)
+    }
+
+    fn lost(&self) -> OnceError<E> {
+        OnceError::Lost { key: self.key.clone() }
+    }
+
+    fn json(&self, what: &'static str, cause: CodecError) -> OnceError<E> {
+        OnceError::Json { key: self.key.clone(), what, cause }
+    }
+}
+
+impl<E> fmt::Debug for Once<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Once").field("key", &self.key).finish_non_exhaustive()
+    }
+}
