@@ -1,8 +1,8 @@
 //! The error that locks, calls and services share.
 
 use crate::{
-    ErrorKind,
     clock::{FOREVER, TOO_LONG},
+    error_kind::ErrorKind,
     store::{MAX_TEXT_BYTES, StoreError},
 };
 use std::time::Duration;

@@ -6,7 +6,7 @@ use super::{
     error::{check_name, check_ttl},
 };
 use crate::{
-    ErrorKind,
+    error_kind::ErrorKind,
     store::{Ephemeral, Position},
 };
 use std::{

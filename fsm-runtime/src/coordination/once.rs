@@ -6,9 +6,9 @@ use super::{
     error::{check_name, check_ttl},
 };
 use crate::{
-    CodecError, ErrorKind,
     clock::{FOREVER, TOO_LONG},
-    codec::{from_json, same_json, to_json},
+    codec::{CodecError, from_json, same_json, to_json},
+    error_kind::ErrorKind,
     store::{KeptResult, MAX_VALUE_BYTES, NewResult, shortened},
 };
 use serde::{Serialize, de::DeserializeOwned};
