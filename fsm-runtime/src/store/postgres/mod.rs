@@ -8,6 +8,8 @@ mod core;
 mod error;
 mod failure;
 mod history;
+#[cfg(feature = "sqlite")]
+mod import;
 mod lane;
 mod lease;
 mod list;
