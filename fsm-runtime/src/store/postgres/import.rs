@@ -140,33 +140,38 @@ impl Import {
         let Self { postgres, connected, token, found: _ } = self;
         let committed = postgres.run(move |core| async move {
             let Numbers { fence, sequence, pruned, operation } = numbers;
-            let fence = fence.saturating_add(FENCES);
-            let of_source = [fence, sequence, pruned, operation]
-                .into_iter()
-                .fold(Statement::new(NUMBERS), |it, number| it.number(stored(number)));
-            connected.query(&of_source).await.map_err(|it| failed(&core, it))?;
-            let Err(failure) = connected.execute("COMMIT").await else {
+            let of_source = [fence.saturating_add(FENCES), sequence, pruned, operation];
+            let statement = of_source.into_iter().fold(Statement::new(NUMBERS), |it, number| it.number(stored(number)));
+            connected.query(&statement).await.map_err(|it| failed(&core, it))?;
+            match connected.execute("COMMIT").await {
                 // A role that does not own the tables may not.
-                let _ = connected.execute(ANALYZE).await;
-                return Ok(());
-            };
-            if !failure.breaks_connection() {
-                return Err(failed(&core, failure));
-            }
-            drop(connected);
-            let rows = core.read(Statement::new(COMMITTED).with(token, Type::UUID)).await;
-            let batch: Result<Option<i64>, _> =
-                rows.and_then(|rows| core.decoded(rows.first().map(|row| value(row, 0, "batch")).transpose()));
-            match batch {
-                Ok(Some(1)) => Ok(()),
-                Ok(_) => Err(failed(&core, failure)),
-                Err(error) => {
-                    let cause = format!("{failure}; then: {error}");
-                    Err(StoreError::Indeterminate { store: core.target.name.clone(), cause })
+                Ok(()) => drop(connected.execute(ANALYZE).await),
+                Err(failure) => {
+                    drop(connected);
+                    resolve(&core, token, failure).await?;
                 }
             }
+            core.was_given(sequence);
+            Ok(())
         });
         committed.await
+    }
+}
+
+/// Finds out how a commit has ended whose answer was not `COMMIT`.
+async fn resolve(core: &Core, token: Uuid, failure: Failure) -> Result<(), StoreError> {
+    if !failure.breaks_connection() {
+        return Err(failed(core, failure));
+    }
+    let rows = core.read(Statement::new(COMMITTED).with(token, Type::UUID)).await;
+    let batch = rows.and_then(|rows| core.decoded(rows.first().map(|row| value(row, 0, "batch")).transpose()));
+    match batch {
+        Ok(Some(1_i64)) => Ok(()),
+        Ok(_) => Err(failed(core, failure)),
+        Err(error) => {
+            let (store, cause) = (core.target.name.clone(), format!("{failure}; then: {error}"));
+            Err(StoreError::Indeterminate { store, cause })
+        }
     }
 }
 
