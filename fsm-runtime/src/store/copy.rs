@@ -31,7 +31,7 @@ impl fmt::Display for CopyProgress {
 pub enum CopyError {
     /// Processes work on the source: their changes would be missing in the copy.
     #[error(
-        "{store} is in use by {}; stop them with `Runtime::shutdown`, or wait until the leases of killed processes have ended, and copy again",
+        "{store} is in use by {}; stop them with `Runtime::shutdown`, and copy again",
         processes.join(", ")
     )]
     SourceInUse {
