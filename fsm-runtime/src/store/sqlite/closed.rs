@@ -9,6 +9,7 @@ const MOVED: &str = "its contents were moved to ";
 const PREFIX: &str = "fsm_moved_";
 
 /// Closes the store.
+#[cfg(feature = "postgres")]
 pub(super) fn close(connection: &Connection, target: &str) -> rusqlite::Result<()> {
     let why = format!("{MOVED}{target}").replace('\'', "''");
     for table in ["machines", "instances", "history", "keys", "leases", "operations", "subscribers"] {

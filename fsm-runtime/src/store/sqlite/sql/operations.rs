@@ -23,6 +23,7 @@ pub(in crate::store::sqlite) fn write(
 }
 
 /// The whole log, the oldest first.
+#[cfg(feature = "postgres")]
 pub(in crate::store::sqlite) const ALL: &str =
     "SELECT sequence, at, actor, trace, what, machine, id, selector, why, done, skipped, failed FROM fsm_operations
      ORDER BY sequence";
