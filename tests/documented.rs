@@ -21,8 +21,10 @@ fn options(file: &str, of: &str) -> Vec<String> {
         for method in &block.items {
             let ImplItem::Fn(method) = method else { continue };
             let returns_self = matches!(&method.sig.output, syn::ReturnType::Type(_, ty) if matches!(&**ty, syn::Type::Path(path) if path.path.is_ident("Self")));
-            let hidden = |attribute: &Attribute| attribute.path().is_ident("doc") && quote(attribute).contains("hidden");
-            let is_option = matches!(method.vis, Visibility::Public(_)) && method.sig.receiver().is_some() && returns_self;
+            let hidden =
+                |attribute: &Attribute| attribute.path().is_ident("doc") && quote(attribute).contains("hidden");
+            let is_option =
+                matches!(method.vis, Visibility::Public(_)) && method.sig.receiver().is_some() && returns_self;
             if is_option && !method.attrs.iter().any(hidden) {
                 options.push(method.sig.ident.to_string());
             }

@@ -418,6 +418,19 @@ async fn a_copy_whose_commit_is_not_answered_is_whole() {
     Contents::of(&target).await.expect(&before);
 }
 
+#[cfg(pooler)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_is_copied_through_a_pooler() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, server) = (source(&folder).await, Server::shared());
+    fill(&source).await;
+    let before = Contents::of(&source).await;
+    let options = Postgres::options(tests_postgres::Pooler::shared().url()).pooled(true).schema(server.new_schema());
+    let target = options.open().await.unwrap();
+    source.copy_to(&target, |_| ()).await.unwrap();
+    Contents::of(&target).await.expect(&before);
+}
+
 /// A job.
 #[derive(StateMachine)]
 #[fsm(initial = Queued, durable, derive(Serialize, Deserialize))]
