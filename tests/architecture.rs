@@ -20,6 +20,7 @@ const RUNTIME: &[&[&str]] = &[
     &["supervisor"],
     &["store"],
     &["store::sqlite", "store::postgres", "machine", "convergence"],
+    &["store::copy"],
     &["engine"],
     &["worker"],
     &["breaker"],
@@ -60,7 +61,7 @@ fn every_runtime_module_has_a_layer() {
             found.insert(first.clone());
         }
     }
-    found.extend(["store::sqlite", "store::postgres"].map(str::to_owned));
+    found.extend(["store::sqlite", "store::postgres", "store::copy"].map(str::to_owned));
     let found: BTreeSet<&str> = found.iter().map(String::as_str).collect();
     assert_eq!(named, found, "the layers name the modules that exist");
 }

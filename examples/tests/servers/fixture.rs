@@ -61,6 +61,14 @@ impl Fixture {
         command
     }
 
+    /// Runs a command that must succeed, with a variable of its environment.
+    pub(crate) fn ok_with(&self, args: &[&str], name: &str, value: &str) -> String {
+        let output = self.command(args).env(name, value).output().expect("the program runs");
+        let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "servers {args:?}: {}\n{stdout}{stderr}", output.status);
+        stdout.into_owned()
+    }
+
     /// Runs a command to its end.
     pub(crate) fn run(&self, args: &[&str]) -> Ended {
         self.start(args).ended()

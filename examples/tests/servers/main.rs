@@ -6,3 +6,4 @@ mod crash;
 mod demo;
 mod fixture;
 mod history;
+mod nodes;

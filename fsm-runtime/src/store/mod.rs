@@ -10,8 +10,12 @@
 //! - Enums that applications match ([`Verdict`], [`Cause`], [`HistoryKind`], the errors) are `#[non_exhaustive]`.
 
 mod change;
+#[cfg(all(feature = "sqlite", feature = "postgres"))]
+mod contents;
 #[cfg(feature = "store-tests")]
 pub mod contract;
+#[cfg(all(feature = "sqlite", feature = "postgres"))]
+pub mod copy;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod cursor;
 mod ephemeral;

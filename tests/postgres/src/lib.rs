@@ -129,6 +129,11 @@ impl Server {
         &self.folder
     }
 
+    /// The path of a program of the server, such as `pg_dump`.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.bin.join(name)
+    }
+
     /// The port on the loopback interface.
     pub fn port(&self) -> u16 {
         self.port

@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::store::Location;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -15,15 +16,25 @@ pub(crate) struct Cli {
     pub(crate) command: Option<Command>,
 }
 
-/// The paths of the configuration and the data.
+/// Where the configuration and the data are.
 #[derive(Debug, Args)]
 pub(crate) struct Paths {
     /// The configuration file
     #[arg(long, global = true, value_name = "FILE", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/servers.toml"))]
     pub(crate) file: PathBuf,
-    /// The folder of the store and of the servers' lock files
+    /// The folder of the servers' lock files, and of the store if there is no --store
     #[arg(long, global = true, value_name = "FOLDER", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/servers-data"))]
     pub(crate) data: PathBuf,
+    /// The store: a file, or a database as `postgres://user@host/database`
+    #[arg(long, global = true, value_name = "STORE")]
+    pub(crate) store: Option<Location>,
+}
+
+impl Paths {
+    /// The store: by default a file in the data folder.
+    pub(crate) fn store(&self) -> Location {
+        self.store.clone().unwrap_or_else(|| Location::File(self.data.join("servers.db")))
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -60,6 +71,11 @@ pub(crate) enum Command {
     },
     /// Keep all configured servers running until Ctrl-C or SIGTERM
     Manage,
+    /// Show how three nodes share the servers, in about twenty seconds
+    ///
+    /// The nodes are processes. They share a PostgreSQL database that is started for them, if a server is installed, or a file. One is
+    /// killed, and one is stopped. Everything is removed at the end.
+    Nodes,
     /// Run as one of the servers, with its lock file as standard input
     #[command(hide = true)]
     Serve(Serve),

@@ -10,10 +10,10 @@ use crate::{
     tail::Tail,
     workers::ServerWorkers,
 };
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use fsm_runtime::{
     Machines, Runtime,
-    store::{Lease, StoreError, sqlite::Sqlite},
+    store::{Lease, StoreError},
 };
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::time::{sleep, timeout};
@@ -34,24 +34,16 @@ pub(crate) struct Session {
 impl Session {
     /// Opens the store with workers. Any number of processes share the work.
     pub(crate) async fn work(paths: &Paths) -> anyhow::Result<Self> {
-        let (store, processes) = (store(paths), processes(paths)?);
+        let processes = processes(paths)?;
         let workers = ServerWorkers { processes: Arc::clone(&processes) };
-        let runtime = Runtime::builder(Sqlite::open(&store).await?).machine::<Server, _>(workers).start().await?;
+        let runtime = paths.store().open().await?.machine::<Server, _>(workers).start().await?;
         Self::new(processes, runtime).await
     }
 
     /// Opens the store as a client, without workers. Fails if there is no store.
     pub(crate) async fn read(paths: &Paths) -> anyhow::Result<Self> {
-        let store = store(paths);
-        let exists = store.try_exists().with_context(|| display_path(&store))?;
-        ensure!(
-            exists,
-            "there is no store {}; run `servers up` to create it, or name another with --data",
-            display_path(&store)
-        );
-        let processes = processes(paths)?;
-        let runtime = Runtime::builder(Sqlite::open(&store).await?).start().await?;
-        Self::new(processes, runtime).await
+        let runtime = paths.store().open_existing().await?.start().await?;
+        Self::new(processes(paths)?, runtime).await
     }
 
     async fn new(processes: Arc<Processes>, runtime: Runtime) -> anyhow::Result<Self> {
@@ -122,10 +114,6 @@ impl Session {
 pub(crate) struct Failure {
     pub(crate) id: String,
     pub(crate) reason: String,
-}
-
-fn store(paths: &Paths) -> PathBuf {
-    paths.data.join("servers.db")
 }
 
 /// The directory of the processes' lock files.

@@ -57,7 +57,9 @@ impl Target {
         // The causes of the parser's error may hold parts of the text.
         let mut config = Config::from_str(&tls::understood(options.url()))
             .map_err(|_| OpenError::Url { why: "its form, or one of its options, is unknown".to_owned() })?;
-        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+        let is_empty = |host: &Host| matches!(host, Host::Tcp(name) if name.is_empty());
+        let hosts = config.get_hosts();
+        if hosts.iter().any(is_empty) || hosts.is_empty() && config.get_hostaddrs().is_empty() {
             return Err(OpenError::Url { why: "it names no host".to_owned() });
         }
         config

@@ -281,6 +281,13 @@ impl Core {
             .copied()
     }
 
+    /// Another store has given this number out before. It may belong to an entry that was purged.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn was_given(&self, number: u64) {
+        let mut state = self.settled.0.lock();
+        state.given = state.given.max(Some(number));
+    }
+
     /// Whether no transaction of the store with an id below `end` is open. Transactions of others may be, for hours.
     async fn none_open_before(&self, end: u64) -> Result<bool, StoreError> {
         let rows = self.read(Statement::new(OPEN)).await?;

@@ -9,6 +9,8 @@ mod ephemeral;
 mod error;
 mod failure;
 mod history;
+#[cfg(feature = "sqlite")]
+mod import;
 mod lane;
 mod lease;
 mod list;

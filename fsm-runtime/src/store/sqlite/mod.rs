@@ -1,6 +1,9 @@
 //! A store in one SQLite file, for the processes of one host.
 
+mod closed;
 mod connection;
+#[cfg(feature = "postgres")]
+mod export;
 mod open;
 mod open_error;
 mod options;

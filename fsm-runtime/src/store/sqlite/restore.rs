@@ -1,7 +1,7 @@
 //! Restores a backup, and raises fences and sequences above those that were assigned after it was made.
 
 use super::{
-    OpenError, RestoreError,
+    OpenError, RestoreError, closed,
     connection::{
         error, patience, schema,
         store_file::{StoreFile, beside},
@@ -69,6 +69,7 @@ fn failed(target: &Arc<StoreFile>, cause: RestoreCause) -> RestoreError {
 fn raise(copy: &Path) -> rusqlite::Result<()> {
     let mut connection = Connection::open(copy)?;
     let transaction = connection.transaction()?;
+    closed::reopen(&transaction)?;
     transaction.execute("UPDATE fsm_meta SET value = value + ?1 WHERE name = 'fence'", [RAISE])?;
     let sequence = "UPDATE sqlite_sequence SET seq = seq + ?1 WHERE name = 'fsm_history'";
     if transaction.execute(sequence, [RAISE])? == 0 {

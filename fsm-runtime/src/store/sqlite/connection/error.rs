@@ -1,7 +1,10 @@
 //! Translates SQLite's errors into the store's; rusqlite's types stay inside this module tree.
 
 use super::{lock_holder, os_error, store_file::StoreFile, transaction::CommitError};
-use crate::store::{StoreError, sqlite::OpenError};
+use crate::store::{
+    StoreError,
+    sqlite::{OpenError, closed},
+};
 use rusqlite::{Error, ErrorCode, ffi};
 use std::{fmt::Display, io, path::Path};
 
@@ -63,6 +66,9 @@ pub(in crate::store::sqlite) fn running(file: &StoreFile, error: &Error) -> Stor
         Some(ErrorCode::CannotOpen) => StoreError::Failed { store, cause: with_os_error(file, error) },
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
             StoreError::Damaged { store, cause: words(error) }
+        }
+        Some(ErrorCode::ConstraintViolation) if closed::is_moved(error) => {
+            StoreError::ReadOnly { store, cause: words(error) }
         }
         // The queries of lists name their index, so that none of them walks through the table instead.
         _ if error.to_string().contains("no such index: fsm_instances_state") => {

@@ -112,8 +112,7 @@ impl Columns<'_, '_> {
 
     fn uuid(&mut self) -> rusqlite::Result<Uuid> {
         let column = self.position();
-        let bytes: Vec<u8> = self.row.get(column)?;
-        Uuid::from_slice(&bytes).map_err(|error| damaged(column, Type::Blob, error.to_string()))
+        uuid(self.row, column)
     }
 
     fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(&mut self) -> rusqlite::Result<T> {
@@ -150,6 +149,11 @@ impl ToSql for KeyText {
 /// The key in `column` (the machine) and the next column (the id).
 pub(in crate::store::sqlite) fn to_key(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Key> {
     Ok(Key::new(row.get::<_, String>(column)?, row.get::<_, String>(column + 1)?))
+}
+
+pub(in crate::store::sqlite) fn uuid(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Uuid> {
+    let bytes: Vec<u8> = row.get(column)?;
+    Uuid::from_slice(&bytes).map_err(|error| damaged(column, Type::Blob, error.to_string()))
 }
 
 pub(in crate::store::sqlite) fn time(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<SystemTime> {

@@ -1,7 +1,7 @@
 //! Applies a group as a whole, or returns the verdict of the change that was not applied.
 
 use super::{change, read};
-use crate::store::{self, Change, Group, HistoryEntry, KeyUse, Row, Verdict};
+use crate::store::{self, Change, Group, HistoryEntry, KeyUse, Row, Verdict, sqlite::closed};
 use rusqlite::{Connection, Error, ErrorCode};
 use std::{convert::Infallible, time::SystemTime};
 
@@ -135,6 +135,9 @@ fn attempt(connection: &Connection, change: &Change, now: SystemTime) -> rusqlit
 }
 
 fn concerns_the_change_alone(error: &Error) -> bool {
+    if closed::is_moved(error) {
+        return false;
+    }
     let refused = matches!(
         error.sqlite_error_code(),
         Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch)

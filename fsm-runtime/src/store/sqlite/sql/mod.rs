@@ -3,7 +3,7 @@
 mod cas;
 pub(super) mod change;
 pub(super) mod claimed;
-mod columns;
+pub(super) mod columns;
 pub(super) mod definitions;
 pub(super) mod enter_state;
 pub(super) mod ephemeral;
