@@ -219,3 +219,5 @@ async fn until(what: &str, mut right: impl AsyncFnMut() -> bool) {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
+
+fsm_core::diagram!(Circuit in "../docs/patterns.md");
