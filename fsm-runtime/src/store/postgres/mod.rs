@@ -7,6 +7,7 @@ mod connect;
 mod core;
 mod error;
 mod failure;
+mod gap;
 mod history;
 mod lane;
 mod lease;
