@@ -3,8 +3,8 @@
 #![cfg(server)]
 
 use fsm_runtime::store::{
-    Cause, Change, Claim, Create, Entering, Group, HistoryQuery, Key, Origin, Row, Store, Transition, Verdict,
-    postgres::Postgres,
+    Cause, Change, Claim, Create, Entering, Group, HistoryQuery, Key, Origin, Process, Renewal, Row, Store, StoreError,
+    Transition, Verdict, postgres::Postgres,
 };
 use std::time::{Duration, SystemTime};
 use tests_postgres::{Proxy, Server};
@@ -234,4 +234,57 @@ async fn lost_answers_to_shared_commits_are_resolved() {
         let versions: Vec<u64> = history.iter().map(|entry| entry.version).collect();
         assert_eq!(versions, (1..=CHANGES + 1).collect::<Vec<_>>());
     }
+}
+
+/// Waits until the query of `client` returns true.
+async fn until(client: &tokio_postgres::Client, query: &str) {
+    while !client.query_one(query, &[]).await.unwrap().get::<_, bool>(0) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// A claim by another process locks the lease. If it then finds the lease lapsed, a renewal that waits for it must not extend it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn l6_a_renewal_that_waits_past_its_lease_has_lapsed() {
+    let (server, schema) = (Server::shared(), Server::shared().new_schema());
+    let store = Postgres::options(server.url()).schema(&schema).open().await.unwrap();
+    let (ttl, now) = (Duration::from_secs(3), SystemTime::now());
+    store.take_lease(Process::new("me", "me"), ttl, now).await.unwrap();
+    let (claim, admin) = (server.connect().await, server.connect().await);
+    claim.batch_execute(&format!("BEGIN; SELECT 1 FROM {schema}.leases FOR SHARE")).await.unwrap();
+    let renewal = {
+        let store = store.clone();
+        let renewal = Renewal { owner: "me".into(), ttl, leaving: false };
+        tokio::spawn(async move { store.renew_lease(renewal, now).await.unwrap() })
+    };
+    let waits = "SELECT EXISTS (SELECT 1 FROM pg_stat_activity a WHERE a.wait_event_type = 'Lock' AND a.query LIKE '%leaving = %')";
+    until(&admin, &waits.replace("%leaving", &format!("%\"{schema}\".leases%leaving"))).await;
+    until(&claim, &format!("SELECT NOT EXISTS (SELECT 1 FROM {schema}.leases l WHERE l.until > clock_timestamp())"))
+        .await;
+    claim.batch_execute("COMMIT").await.unwrap();
+    assert!(renewal.await.unwrap().is_err(), "a claim has found the lease lapsed");
+    let live = store.leases(now).await.unwrap().into_iter().filter(|lease| lease.live).count();
+    assert_eq!(live, 0, "it stays lapsed");
+}
+
+/// A lost COMMIT that cannot be resolved in time may be fenced off later: the batch after it must not be taken for that one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unresolved_batch_does_not_answer_for_the_next() {
+    let (server, schema) = (Server::shared(), Server::shared().new_schema());
+    let proxy = Proxy::start(server.port()).await;
+    let options =
+        Postgres::options(server.url_at(proxy.port())).schema(&schema).lanes(1).timeout(Duration::from_millis(1));
+    let store = options.open().await.unwrap();
+    committed(&store, vec![Change::Create(create("a"))]).await;
+    let admin = server.connect().await;
+    admin.batch_execute(&format!("BEGIN; UPDATE {schema}.lanes SET seen = seen")).await.unwrap();
+    proxy.cut_next_commit();
+    let group = Group { changes: vec![Change::Create(create("b"))] };
+    let unresolved = store.commit(vec![group], SystemTime::now()).await;
+    assert!(matches!(unresolved, Err(StoreError::Indeterminate { .. })), "{unresolved:?}");
+    // As the request to fence batch 2 off does, if the server gets to it now.
+    admin.batch_execute(&format!("UPDATE {schema}.lanes SET batch = 3 WHERE batch < 2; COMMIT")).await.unwrap();
+    proxy.cut_next_commit();
+    let row = committed(&store, vec![Change::Create(create("c"))]).await.remove(0);
+    assert_eq!(store.get(row.key.clone()).await.unwrap(), Some(row));
 }

@@ -149,6 +149,7 @@ impl LeaseKeeper {
 
     /// Requests the lease, unless a request is under way. Nothing is claimed before the answer.
     fn request(&mut self) {
+        self.compare_if_over();
         if self.state == LeaseState::Held {
             self.state = LeaseState::Requested;
         }
@@ -192,7 +193,7 @@ impl LeaseKeeper {
         let LeaseReport { at, lapsed } = *self.watchdog.borrow_and_update();
         if !lapsed {
             self.extend(at);
-            if self.state != LeaseState::Held {
+            if self.state != LeaseState::Held || self.compares {
                 self.request();
             }
         } else if at > self.timeline.renewed {
@@ -206,7 +207,12 @@ impl LeaseKeeper {
         match reply {
             Ok(Granted { at, held }) => {
                 self.extend(at);
-                self.compares = false;
+                // What was read holds as long as the lease under which it was read.
+                self.compares &= held.is_none() || self.is_over(at);
+                if self.compares {
+                    self.request();
+                    return None;
+                }
                 let before = mem::replace(&mut self.state, LeaseState::Held);
                 let was_lost = matches!(before, LeaseState::Draining | LeaseState::Lost);
                 Some(LeaseChange::Held { held_back: mem::take(&mut self.held_back), was_lost, held })
@@ -227,8 +233,20 @@ impl LeaseKeeper {
         LeaseChange::Draining { error }
     }
 
+    /// Whether a lease that was requested at `at` may be over in the store.
+    fn is_over(&self, at: Duration) -> bool {
+        self.engine.clock.elapsed() >= at.saturating_add(self.me.ttl)
+    }
+
+    /// A lease that was over may be live again without an answer that it had lapsed: the store has executed a request late that this
+    /// process had given up.
+    fn compare_if_over(&mut self) {
+        self.compares |= self.is_over(self.timeline.renewed);
+    }
+
     /// The lease was extended by a request at `at`.
     fn extend(&mut self, at: Duration) {
+        self.compare_if_over();
         self.timeline.renewed = self.timeline.renewed.max(at);
     }
 }
@@ -262,5 +280,30 @@ async fn in_time<T>(
     match tokio::time::timeout(limit, answer).await {
         Ok(answer) => answer.map_err(Some),
         Err(_elapsed) => Err(None),
+    }
+}
+
+#[cfg(all(test, feature = "sqlite"))]
+mod tests {
+    use super::{peers::tests::engine, *};
+    use crate::{clock::ManualClock, store::Process};
+    use std::time::SystemTime;
+    use tokio_util::sync::CancellationToken;
+
+    #[tokio::test]
+    async fn l6_claims_are_compared_after_a_late_request() {
+        let (clock, ttl) = (ManualClock::new(SystemTime::UNIX_EPOCH), Duration::from_mins(1));
+        let engine = engine(&clock);
+        let me = LeaseRequest { process: Process::new("me", "me"), ttl, stopping: CancellationToken::new() };
+        let at = me.take(&engine).await.unwrap();
+        let (_watchdog, reports) = watch::channel(LeaseReport { at, lapsed: false });
+        let mut keeper = LeaseKeeper::new(engine.clone(), me.clone(), reports, ttl);
+        clock.advance(ttl * 2);
+        // Others can have claimed rows. Now the store executes a request that the process had given up before it was stopped.
+        me.take(&engine).await.unwrap();
+        assert!(keeper.advance().is_none(), "it asks first");
+        let event = keeper.next_event().await;
+        let Some(LeaseChange::Held { held, .. }) = keeper.on_event(event) else { panic!("the lease is live") };
+        assert!(held.is_some(), "what is still claimed was not read");
     }
 }

@@ -67,7 +67,7 @@ pub(in crate::controller) async fn alive(engine: &Engine, me: &str) -> Result<Ha
 }
 
 #[cfg(all(test, feature = "sqlite"))]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::{
         clock::ManualClock,
@@ -84,7 +84,7 @@ mod tests {
     use std::time::SystemTime;
     use tokio_util::sync::CancellationToken;
 
-    fn engine(clock: &ManualClock) -> Arc<Engine> {
+    pub(in crate::controller::lease) fn engine(clock: &ManualClock) -> Arc<Engine> {
         let store = Sqlite::in_memory().unwrap();
         Arc::new(Engine {
             notifier: Notifier::linked(store.local_changes()),

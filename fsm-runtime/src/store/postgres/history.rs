@@ -7,6 +7,7 @@
 use super::{
     columns::{ENTRY_COLUMNS, limit, number, stored, to_entry, to_key, value},
     core::Core,
+    gap::{Seen, State},
     statement::Statement,
 };
 use crate::{
@@ -28,81 +29,11 @@ const PAGE: usize = 4_096;
 #[derive(Default)]
 pub(super) struct Settled(Mutex<State>);
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct State {
-    /// All entries up to this number that will ever be there are visible.
-    settled: u64,
-    gap: Option<Gap>,
-    /// A number that was given out before any snapshot that was seen here: the last one, when the store was opened.
-    given: Option<u64>,
-}
-
-/// Numbers that are not visible, or were not when a later one was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Gap {
-    /// The latest number that was given out.
-    high: u64,
-    /// Transactions from this id on take later numbers.
-    end: u64,
-}
-
-/// What one statement saw.
-struct Seen<'a> {
-    /// The oldest transaction that was open.
-    oldest_open: u64,
-    /// The first id that was not given out.
-    next: u64,
-    /// The numbers from a position on, without those that were left out by a limit.
-    numbers: &'a [u64],
-    /// The latest number.
-    high: u64,
-    /// The newest entry that was pruned. Only what is settled is.
-    pruned: u64,
-}
-
 /// Up to where entries can be delivered, and the latest one that is visible.
 #[derive(Clone, Copy)]
 pub(super) struct Look {
     pub(super) upto: u64,
     pub(super) high: u64,
-}
-
-impl State {
-    /// Takes in what was seen after `position`, which a reader has reached, and returns up to where the numbers can be delivered.
-    fn see(&mut self, position: u64, seen: &Seen<'_>) -> u64 {
-        self.settled = self.settled.max(seen.pruned);
-        if let Some(gap) = self.gap
-            && seen.oldest_open >= gap.end
-        {
-            self.pass(gap);
-        }
-        if let (None, Some(given)) = (self.gap, self.given.filter(|given| *given > self.settled)) {
-            self.gap = Some(Gap { high: seen.high.max(given), end: seen.next });
-        }
-        // A reader at a position has read everything before it.
-        let mut upto = self.settled.max(position);
-        for number in seen.numbers {
-            if *number > upto + 1 {
-                // Until this one is over, a later one need not be remembered.
-                self.gap.get_or_insert(Gap { high: seen.high, end: seen.next });
-                break;
-            }
-            upto = upto.max(*number);
-        }
-        if position <= self.settled {
-            self.settled = self.settled.max(upto);
-        }
-        upto
-    }
-
-    /// No transaction of the store that may own a number in the gap is open.
-    fn pass(&mut self, gap: Gap) {
-        if self.gap == Some(gap) {
-            self.settled = self.settled.max(gap.high);
-            self.given = self.given.filter(|given| *given > gap.high);
-            self.gap = None;
-        }
-    }
 }
 
 /// The ends of the snapshot of the statement, the latest number in it, the newest that was pruned, and numbers after a position.

@@ -53,7 +53,8 @@ impl Core {
         self.decoded(row.and_then(renewed))
     }
 
-    /// The condition is checked again after a wait for another transaction: a claim that found the lease lapsed keeps it so.
+    /// The row is locked before the time is read. A claim by another process holds a shared lock on it, and an update that waits for
+    /// a lock alone does not check its condition again: it would extend a lease that the claim has found lapsed.
     pub(super) async fn renew_lease(
         &self,
         renewal: Renewal,
@@ -62,10 +63,14 @@ impl Core {
         let now = self.callers(now);
         let Renewal { owner, ttl, leaving } = renewal;
         let text = format!(
-            "WITH r AS (
+            "WITH locked AS MATERIALIZED (
+                SELECT l.owner FROM {{schema}}.leases l WHERE l.owner = $2 FOR NO KEY UPDATE
+             ), t AS MATERIALIZED (
+                SELECT k.owner, {NOW} AS now FROM locked k
+             ), r AS (
                 UPDATE {{schema}}.leases l
-                SET until = {NOW} + $3 * interval '1 microsecond', joined = coalesce(l.joined, {NOW}), leaving = $4
-                WHERE l.owner = $2 AND l.until > {NOW} RETURNING l.until)
+                SET until = t.now + $3 * interval '1 microsecond', joined = coalesce(l.joined, t.now), leaving = $4
+                FROM t WHERE l.owner = t.owner AND l.until > t.now RETURNING l.until)
              SELECT r.until, coalesce(r.until - $3 * interval '1 microsecond', {NOW}) FROM (SELECT 1) x LEFT JOIN r ON true"
         );
         let statement =

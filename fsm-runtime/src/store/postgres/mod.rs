@@ -8,6 +8,7 @@ mod core;
 mod ephemeral;
 mod error;
 mod failure;
+mod gap;
 mod history;
 #[cfg(feature = "sqlite")]
 mod import;

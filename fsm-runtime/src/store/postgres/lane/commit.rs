@@ -287,11 +287,7 @@ impl Lane {
                 }
                 match self.resolve(number).await {
                     Ok(Some(missed)) if end == End::Commit => Attempt::Done(Done::Unseen { missed }),
-                    Ok(_) => {
-                        // The row has this number, which fences the lost attempt off.
-                        self.number = number.saturating_add(1);
-                        Attempt::Again(failure)
-                    }
+                    Ok(_) => Attempt::Again(failure),
                     Err(error) => Attempt::Undone(Undone::Failed(self.indeterminate(&failure, &error))),
                 }
             }
@@ -300,7 +296,9 @@ impl Lane {
 
     /// Whether batch `number`, whose answer was lost, was committed, and which of its changes had missed their rows. If it was not, it
     /// never will be.
-    pub(super) async fn resolve(&self, number: i64) -> Result<Option<Vec<i32>>, StoreError> {
+    pub(super) async fn resolve(&mut self, number: i64) -> Result<Option<Vec<i32>>, StoreError> {
+        // The row may have the next number from now on, also where this fails: no attempt may have it, because it would be found decided.
+        self.number = self.number.max(number.saturating_add(1));
         let fence_off = Statement::new(FENCE_OFF).with(self.id, Type::UUID).number(number);
         if !self.core.run_on(&self.session, &fence_off, true).await?.is_empty() {
             return Ok(None);

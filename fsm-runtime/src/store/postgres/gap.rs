@@ -1,0 +1,77 @@
+//! The gap rule: up to where the history is settled, from what statements see. Pure, and uses nothing else, so that a model of the
+//! protocol in the tests can include it.
+//!
+//! A sequence is given out before its transaction commits, so a later number can be seen before an earlier one. Each transaction has
+//! its id before it takes a number. The owner of a number that is missing therefore has a lower id than the end of any snapshot in
+//! which a later number is visible: once all transactions before that end are over, the missing numbers will never appear.
+
+/// Up to where the history is settled, as far as a process knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct State {
+    /// All entries up to this number that will ever be there are visible.
+    pub(super) settled: u64,
+    pub(super) gap: Option<Gap>,
+    /// A number that was given out before any snapshot that was seen here: the last one, when the store was opened.
+    pub(super) given: Option<u64>,
+}
+
+/// Numbers that are not visible, or were not when a later one was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Gap {
+    /// The latest number that was given out.
+    pub(super) high: u64,
+    /// Transactions from this id on take later numbers.
+    pub(super) end: u64,
+}
+
+/// What one statement saw.
+pub(super) struct Seen<'a> {
+    /// The oldest transaction that was open.
+    pub(super) oldest_open: u64,
+    /// The first id that was not given out.
+    pub(super) next: u64,
+    /// The numbers from a position on, without those that were left out by a limit.
+    pub(super) numbers: &'a [u64],
+    /// The latest number.
+    pub(super) high: u64,
+    /// The newest entry that was pruned. Only what is settled is.
+    pub(super) pruned: u64,
+}
+
+impl State {
+    /// Takes in what was seen after `position`, which a reader has reached, and returns up to where the numbers can be delivered.
+    pub(super) fn see(&mut self, position: u64, seen: &Seen<'_>) -> u64 {
+        self.settled = self.settled.max(seen.pruned);
+        if let Some(gap) = self.gap
+            && seen.oldest_open >= gap.end
+        {
+            self.pass(gap);
+        }
+        if let (None, Some(given)) = (self.gap, self.given.filter(|given| *given > self.settled)) {
+            self.gap = Some(Gap { high: seen.high.max(given), end: seen.next });
+        }
+        // A reader at a position has read everything before it.
+        let mut upto = self.settled.max(position);
+        for number in seen.numbers {
+            if *number > upto + 1 {
+                // Until this one is over, a later one need not be remembered.
+                self.gap.get_or_insert(Gap { high: seen.high, end: seen.next });
+                break;
+            }
+            upto = upto.max(*number);
+        }
+        if position <= self.settled {
+            self.settled = self.settled.max(upto);
+        }
+        upto
+    }
+
+    /// No transaction of the store that may own a number in the gap is open.
+    pub(super) fn pass(&mut self, gap: Gap) {
+        if self.gap == Some(gap) {
+            self.settled = self.settled.max(gap.high);
+            self.given = self.given.filter(|given| *given > gap.high);
+            self.gap = None;
+        }
+    }
+}
