@@ -29,7 +29,8 @@ pub trait Ephemerals: Send + Sync {
     /// Removes an entry. Idempotent.
     fn remove_entry(&self, id: String, now: SystemTime) -> StoreFuture<'_, ()>;
 
-    /// The position of an entry in its queue.
+    /// The position of an entry in its queue. Lapsed entries ahead of it are removed first, so that a renewal that was requested in time and
+    /// is executed late does not bring them back.
     fn position(&self, id: String, now: SystemTime) -> StoreFuture<'_, Position>;
 
     /// The live entries of `kind`, or those of `name`, ordered by name and sequence, after the entry `after`, at most `limit`.

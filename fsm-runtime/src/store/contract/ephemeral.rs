@@ -67,6 +67,7 @@ pub async fn g2_a_lapsed_entry_never_comes_back(store: &Arc<dyn Store>) {
     assert_eq!(ahead(entries, "2", 10).await, None, "the first has lapsed");
     assert_eq!(ahead(entries, "1", 10).await.as_deref(), Some("gone"));
     assert!(!renew("1", 10).await);
+    assert!(!renew("1", 9).await, "requested in time, and executed after another one was first");
     assert!(!renew("unknown", 10).await);
     assert!(!entries.set_entry_value("1".into(), "{}".into(), later(10)).await.unwrap());
     assert!(renew("2", 18).await);

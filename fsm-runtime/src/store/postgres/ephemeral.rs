@@ -66,19 +66,28 @@ impl Core {
     }
 
     pub(super) async fn position(&self, id: String, now: SystemTime) -> Result<Position, StoreError> {
-        let text = format!(
-            "SELECT {COLUMNS} FROM {{schema}}.entries own
-             LEFT JOIN LATERAL (
-                SELECT * FROM {{schema}}.entries x WHERE x.kind = own.kind AND x.name = own.name AND x.sequence < own.sequence
-                    AND x.until > {NOW} ORDER BY x.sequence DESC LIMIT 1) e ON true
-             WHERE own.id = $2 AND own.until > {NOW}"
-        );
-        let rows = self.read(self.timed(text, now).text(id)).await?;
-        let Some(row) = rows.first() else { return Ok(Position::Gone) };
-        self.decoded(value::<Option<i64>>(row, 0, "sequence").and_then(|ahead| match ahead {
-            None => Ok(Position::First),
-            Some(_) => to_entry(row).map(Position::Behind),
-        }))
+        loop {
+            let text = format!(
+                "SELECT {COLUMNS}, e.until <= {NOW} FROM {{schema}}.entries own
+                 LEFT JOIN LATERAL (
+                    SELECT * FROM {{schema}}.entries x WHERE x.kind = own.kind AND x.name = own.name
+                        AND x.sequence < own.sequence ORDER BY x.sequence DESC LIMIT 1) e ON true
+                 WHERE own.id = $2 AND own.until > {NOW}"
+            );
+            let rows = self.read(self.timed(text, now).text(id.clone())).await?;
+            let Some(row) = rows.first() else { return Ok(Position::Gone) };
+            match self.decoded(value::<Option<bool>>(row, 7, "lapsed"))? {
+                None => return Ok(Position::First),
+                Some(false) => return self.decoded(to_entry(row).map(Position::Behind)),
+                Some(true) => {}
+            }
+            // A renewal that is not committed yet is waited for, and its entry is kept then.
+            let text = format!(
+                "DELETE FROM {{schema}}.entries e USING {{schema}}.entries own WHERE own.id = $2 AND e.kind = own.kind
+                    AND e.name = own.name AND e.sequence < own.sequence AND e.until <= {NOW}"
+            );
+            self.change_entries(self.timed(text, now).text(id.clone())).await?;
+        }
     }
 
     /// Of one queue, or of all queues of the kind.
@@ -103,13 +112,15 @@ impl Core {
     }
 
     pub(super) async fn keep_result(&self, result: NewResult, now: SystemTime) -> Result<bool, StoreError> {
+        if self.position(result.entry.clone(), now).await? != Position::First {
+            return Ok(false);
+        }
         let NewResult { entry, arguments, outcome, failed, ttl } = result;
         let text = format!(
             "WITH first AS (
                 SELECT e.kind, e.name, e.sequence, e.id FROM {{schema}}.entries e
                 WHERE e.id = $2 AND e.until > {NOW} AND NOT EXISTS (
-                    SELECT 1 FROM {{schema}}.entries x WHERE x.kind = e.kind AND x.name = e.name AND x.sequence < e.sequence
-                        AND x.until > {NOW})
+                    SELECT 1 FROM {{schema}}.entries x WHERE x.kind = e.kind AND x.name = e.name AND x.sequence < e.sequence)
                 FOR UPDATE OF e
              ), kept AS (
                 INSERT INTO {{schema}}.results AS r (kind, name, fence, arguments, outcome, failed, at, until)

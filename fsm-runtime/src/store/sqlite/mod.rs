@@ -389,7 +389,16 @@ impl Ephemerals for Sqlite {
     }
 
     fn position(&self, id: String, now: SystemTime) -> StoreFuture<'_, Position> {
-        self.read(move |connection| sql::ephemeral::position(connection, &id, now))
+        Box::pin(async move {
+            let looked = id.clone();
+            match self.read(move |connection| sql::ephemeral::position(connection, &looked, now)).await? {
+                Some(position) => Ok(position),
+                None => {
+                    self.change_entries(move |connection| sql::ephemeral::remove_lapsed_ahead(connection, &id, now))
+                        .await
+                }
+            }
+        })
     }
 
     fn entries(

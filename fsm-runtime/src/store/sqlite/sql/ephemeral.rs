@@ -55,24 +55,43 @@ pub(in crate::store::sqlite) fn remove(connection: &Connection, id: &str, now: S
     sweep(connection, now)
 }
 
+/// The position of an entry; `None` if a lapsed entry is ahead of it, which has to be removed first.
 pub(in crate::store::sqlite) fn position(
     connection: &Connection,
     id: &str,
     now: SystemTime,
-) -> rusqlite::Result<Position> {
+) -> rusqlite::Result<Option<Position>> {
     let live = connection
         .prepare_cached("SELECT kind, name, sequence FROM fsm_entries WHERE id = ?1 AND until > ?2")?
         .query_row(params![id, micros(now)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
-    let Some((kind, name, sequence)): Option<(String, String, u64)> = live else { return Ok(Position::Gone) };
+    let Some((kind, name, sequence)): Option<(String, String, u64)> = live else { return Ok(Some(Position::Gone)) };
     let ahead = connection
         .prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM fsm_entries WHERE kind = ?1 AND name = ?2 AND sequence < ?3 AND until > ?4
+            "SELECT {COLUMNS} FROM fsm_entries WHERE kind = ?1 AND name = ?2 AND sequence < ?3
              ORDER BY sequence DESC LIMIT 1"
         ))?
-        .query_row(params![kind, name, sequence, micros(now)], to_entry)
+        .query_row(params![kind, name, sequence], to_entry)
         .optional()?;
-    Ok(ahead.map_or(Position::First, Position::Behind))
+    Ok(match ahead {
+        None => Some(Position::First),
+        Some(ahead) => (ahead.until > now).then_some(Position::Behind(ahead)),
+    })
+}
+
+/// The position of an entry, after lapsed entries ahead of it were removed.
+pub(in crate::store::sqlite) fn remove_lapsed_ahead(
+    connection: &Connection,
+    id: &str,
+    now: SystemTime,
+) -> rusqlite::Result<Position> {
+    connection
+        .prepare_cached(
+            "DELETE FROM fsm_entries WHERE until <= ?2 AND sequence < (SELECT sequence FROM fsm_entries WHERE id = ?1)
+                 AND (kind, name) = (SELECT kind, name FROM fsm_entries WHERE id = ?1)",
+        )?
+        .execute(params![id, micros(now)])?;
+    Ok(position(connection, id, now)?.unwrap_or(Position::Gone))
 }
 
 /// Of one queue, or of all queues of the kind.
@@ -109,7 +128,7 @@ pub(in crate::store::sqlite) fn keep_result(
     now: SystemTime,
 ) -> rusqlite::Result<bool> {
     let NewResult { entry, arguments, outcome, failed, ttl } = result;
-    if position(connection, entry, now)? != Position::First {
+    if remove_lapsed_ahead(connection, entry, now)? != Position::First {
         return Ok(false);
     }
     connection
