@@ -105,6 +105,7 @@ mod engine;
 mod error_kind;
 mod log;
 mod machine;
+mod membership;
 mod metrics;
 mod panics;
 mod records;
@@ -134,13 +135,14 @@ pub use machine::{
     DurableState, EventError, InstanceId, InstanceIds, MigrateError, Migrated, OldState, RowError, StoredMachine,
     WorkState,
 };
+pub use membership::{Members, MembersError};
 pub use records::{
     AnyRecord, Blocked, CallerEvent, ClaimedInstance, ClaimsQuery, Conflict, Convergence, CreateFrom, DesiredState,
     DesiredStateOf, Durable, GroupError, GroupOutput, IntoIdempotencyKey, ListQuery, MAX_ID_BYTES, Machines,
     PendingTransition, RawRecord, ReadError, RecordMeta, StateCount, Ticket, TransitionError, TransitionGroup,
     WaitError,
 };
-pub use runtime::{Builder, Retention, Runtime, StartError, UnknownRows};
+pub use runtime::{Builder, Node, NodeMachine, NodeWatch, Retention, Runtime, StartError, UnknownRows};
 pub use store::{HistoryQuery, Page};
 pub use subscription::{ChangeStream, Changed, ChangesQuery, EntryStream, StartPosition, SubscribeError, Subscription};
 pub use worker::{Checkpointed, Done, Finished, Outcome, RawTask, Signals, WorkClaim, WorkError, WorkedBy};

@@ -12,8 +12,8 @@ use crate::{
 };
 use anyhow::{Context as _, ensure};
 use fsm_runtime::{
-    Machines, Runtime,
-    store::{Lease, StoreError, sqlite::Sqlite},
+    Machines, Node, Runtime,
+    store::{StoreError, sqlite::Sqlite},
 };
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::time::{sleep, timeout};
@@ -67,9 +67,9 @@ impl Session {
         self.runtime.clone()
     }
 
-    /// The processes that work on the store, and those that have ended and still have claims.
-    pub(crate) async fn all_processes(&self) -> Result<Vec<Lease>, StoreError> {
-        self.runtime.processes().await
+    /// The nodes that work on the store, and those that have ended and still have claims.
+    pub(crate) async fn nodes(&self) -> Result<Vec<Node>, StoreError> {
+        self.runtime.nodes().await
     }
 
     pub(crate) fn processes(&self) -> &Processes {

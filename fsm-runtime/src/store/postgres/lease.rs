@@ -47,6 +47,7 @@ impl Core {
             .number(slots.into())
             .number(micros(ttl));
         let rows = self.run_on(&self.lease, &statement, true).await?;
+        self.notices.leases_changed();
         self.remove_lapsed(now).await?;
         let renewed = |row: &Row| Ok(Renewed::new(value(row, 0, "until")?, value(row, 1, "now")?));
         let row = rows.first().ok_or_else(|| Failure::damaged("a lease was not written".to_owned()));
@@ -62,15 +63,20 @@ impl Core {
         let now = self.callers(now);
         let Renewal { owner, ttl, leaving } = renewal;
         let text = format!(
-            "WITH r AS (
+            "WITH b AS (SELECT joined IS NULL OR leaving <> $4 AS news FROM {{schema}}.leases WHERE owner = $2),
+             r AS (
                 UPDATE {{schema}}.leases l
                 SET until = {NOW} + $3 * interval '1 microsecond', joined = coalesce(l.joined, {NOW}), leaving = $4
                 WHERE l.owner = $2 AND l.until > {NOW} RETURNING l.until)
-             SELECT r.until, coalesce(r.until - $3 * interval '1 microsecond', {NOW}) FROM (SELECT 1) x LEFT JOIN r ON true"
+             SELECT r.until, coalesce(r.until - $3 * interval '1 microsecond', {NOW}), coalesce(b.news, false)
+             FROM (SELECT 1) x LEFT JOIN r ON true LEFT JOIN b ON true"
         );
         let statement =
             Statement::new(text).with(now, Type::TIMESTAMPTZ).text(owner).number(micros(ttl)).with(leaving, Type::BOOL);
         let rows = self.run_on(&self.lease, &statement, true).await?;
+        if rows.first().is_some_and(|row| row.try_get(2).unwrap_or_default()) {
+            self.notices.leases_changed();
+        }
         self.remove_lapsed(now).await?;
         let renewed = |row: &Row| {
             let (until, now) = (value::<Option<SystemTime>>(row, 0, "until")?, value(row, 1, "now")?);
@@ -85,6 +91,7 @@ impl Core {
         let text = format!("UPDATE {{schema}}.leases l SET until = least(l.until, {NOW}) WHERE l.owner = ANY($2)");
         let statement = Statement::new(text).with(now, Type::TIMESTAMPTZ).with(owners, Type::TEXT_ARRAY);
         self.run_on(&self.lease, &statement, true).await?;
+        self.notices.leases_changed();
         self.remove_lapsed(now).await
     }
 
