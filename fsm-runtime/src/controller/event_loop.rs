@@ -41,7 +41,7 @@ use crate::{
     machine::older,
     membership::{Assignment, Membership},
     metrics,
-    store::{Attempts, Change, Claim, Held, Key, Release, Row},
+    store::{Attempts, Change, Claim, Due, Held, Key, Release, Row},
     worker::WorkError,
 };
 use std::{
@@ -274,7 +274,7 @@ impl EventLoop {
             Found::Abandoned(keys) => {
                 for key in keys {
                     self.abandoned.insert(key.clone());
-                    self.notify(key);
+                    self.queue.add_found(Due::new(key, self.engine.now()));
                 }
             }
             Found::Held(held) => self.compare(&held),

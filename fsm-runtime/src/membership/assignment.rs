@@ -36,17 +36,17 @@ impl Assignment {
     ) -> Self {
         // Mostly, all machines have the same nodes.
         let mut known: Vec<(&[Member], Vec<Buckets>)> = Vec::new();
-        let mut ranked = |members: &'a [Member]| match known.iter().find(|(same, _)| *same == members) {
-            Some((_, ranked)) => ranked.clone(),
-            None => {
-                let ranked = few(ranks(me, members), if takes_over { LAST_RANK } else { 0 });
-                known.push((members, ranked.clone()));
-                ranked
+        let mut ranked = |members: &'a [Member]| {
+            if let Some((_, ranked)) = known.iter().find(|(same, _)| *same == members) {
+                return ranked.clone();
             }
+            let ranked = few(ranks(me, members), if takes_over { LAST_RANK } else { 0 });
+            known.push((members, ranked.clone()));
+            ranked
         };
         let machines = machines.map(|(machine, members)| (machine.clone(), ranked(members))).collect();
         let of_upkeep = ranks(me, upkeep);
-        let rank = of_upkeep.iter().position(|buckets| buckets.contains(UPKEEP_BUCKET)).unwrap_or(upkeep.len());
+        let rank = of_upkeep.iter().position(|buckets| buckets.contains(UPKEEP_BUCKET)).unwrap_or(upkeep.len().max(1));
         Self { machines, upkeep: u32::try_from(rank).unwrap_or(u32::MAX) }
     }
 
@@ -115,7 +115,9 @@ impl Assignment {
 fn few(mut ranks: Vec<Buckets>, last: usize) -> Vec<Buckets> {
     let beyond = ranks.split_off(ranks.len().min(last + 1));
     if let Some(buckets) = ranks.get_mut(last).filter(|_| last > 0) {
-        beyond.iter().for_each(|more| buckets.extend(more));
+        for more in &beyond {
+            buckets.extend(more);
+        }
     }
     ranks
 }

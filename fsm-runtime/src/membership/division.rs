@@ -156,44 +156,42 @@ impl Membership {
     }
 
     fn assign(&self) {
+        let assignment = match &self.division {
+            Division::All => Some(Assignment::fixed(&self.machines, Buckets::ALL)),
+            Division::Own(buckets) => Some(Assignment::fixed(&self.machines, *buckets.borrow())),
+            Division::Alive | Division::Listed { .. } => self.newly_divided(),
+        };
+        if let Some(assignment) = assignment {
+            self.assignment.send_if_modified(|before| std::mem::replace(before, assignment.clone()) != assignment);
+        }
+    }
+
+    /// The part of this process, if other nodes divide the buckets than before.
+    fn newly_divided(&self) -> Option<Assignment> {
         let mut state = self.state.lock();
-        let fixed = match &self.division {
-            Division::All => Some(Buckets::ALL),
-            Division::Own(buckets) => Some(*buckets.borrow()),
-            Division::Alive | Division::Listed { .. } => None,
-        };
-        let assignment = match fixed {
-            Some(buckets) => Assignment::fixed(&self.machines, buckets),
-            None => {
-                if self.division.has_leases() && state.leases.is_empty() {
-                    return;
-                }
-                let machines = self.machines.iter().map(|machine| Some(machine.as_str())).chain([None]);
-                let nodes: Vec<Vec<Candidate>> =
-                    machines.map(|machine| self.division.nodes(&state.leases, machine)).collect();
-                if state.nodes.as_ref() == Some(&nodes) {
-                    return;
-                }
-                let assignment = self.divided(&nodes);
-                state.nodes = Some(nodes);
-                assignment
-            }
-        };
-        self.assignment.send_if_modified(|before| std::mem::replace(before, assignment.clone()) != assignment);
+        if self.division.has_leases() && state.leases.is_empty() {
+            return None;
+        }
+        let machines = self.machines.iter().map(|machine| Some(machine.as_str())).chain([None]);
+        let nodes: Vec<Vec<Candidate>> = machines.map(|machine| self.division.nodes(&state.leases, machine)).collect();
+        if state.nodes.as_ref() == Some(&nodes) {
+            return None;
+        }
+        let assignment = self.divided(&nodes);
+        state.nodes = Some(nodes);
+        Some(assignment)
     }
 
     /// The part of this process where `nodes` divide the buckets of each machine, and the last of them the store's upkeep.
     fn divided(&self, nodes: &[Vec<Candidate>]) -> Assignment {
-        // Another process may have the name of this node.
+        // Another process may have the name of this node, and then its buckets.
         let is_me =
             |node: &Candidate| !self.division.has_leases() || node.member.name != self.node || node.owner == self.owner;
-        let members: Vec<Vec<Member>> = nodes
-            .iter()
-            .map(|nodes| match nodes.iter().all(is_me) {
-                true => nodes.iter().map(|node| node.member.clone()).collect(),
-                false => Vec::new(),
-            })
-            .collect();
+        let members = |nodes: &Vec<Candidate>| -> Vec<Member> {
+            let mine = nodes.iter().all(is_me);
+            nodes.iter().filter(|_| mine).map(|node| node.member.clone()).collect()
+        };
+        let members: Vec<Vec<Member>> = nodes.iter().map(members).collect();
         let Some((upkeep, members)) = members.split_last() else { return Assignment::default() };
         let machines = self.machines.iter().zip(members.iter().map(Vec::as_slice));
         Assignment::divided(&self.node, machines, upkeep, self.division.has_leases())

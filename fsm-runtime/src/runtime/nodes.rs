@@ -245,8 +245,8 @@ mod tests {
     fn load_and_renewals_are_no_change() {
         let before = node(&["Job"], &[Some(Buckets::ALL)]);
         let later = Node { running: 9, until: before.until + Duration::from_secs(5), ..before.clone() };
-        assert!(are_alike(&[before.clone()], &[later.clone()]));
-        assert!(!are_alike(&[before.clone()], &[Node { leaving: true, ..later.clone() }]));
-        assert!(!are_alike(&[before], &[later.clone(), later]));
+        assert!(before.is_like(&later) && !before.is_like(&Node { leaving: true, ..later.clone() }));
+        let [one, other, two] = [vec![before], vec![later.clone()], vec![later.clone(), later]];
+        assert!(are_alike(&one, &other) && !are_alike(&one, &two));
     }
 }

@@ -17,7 +17,7 @@ use std::{
 use tests_postgres::Server;
 use tokio::sync::mpsc;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Long enough for a busy machine.
 const TTL: Duration = Duration::from_secs(3);
 /// Until the first renewal.
