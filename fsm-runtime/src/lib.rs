@@ -93,7 +93,8 @@
 //!
 //! Any number of processes can share a store, each with its own runtime. A runtime with registered machines holds a lease and
 //! claims instances under it. If a process ends, the others take over its claims, at once if they run on the same host. A runtime without
-//! registered machines is a client. Each process sees the changes of the others within milliseconds.
+//! registered machines is a client. Each process sees the changes of the others within milliseconds. [`Members`] divides the instances
+//! among the nodes, and [`Runtime::nodes`] shows them.
 #![deny(missing_docs)]
 
 mod backoff;
