@@ -19,7 +19,7 @@ const RUNTIME: &[&[&str]] = &[
     &["backoff", "clock", "codec", "error_kind", "metrics"],
     &["supervisor"],
     &["store"],
-    &["store::sqlite", "store::postgres", "machine", "convergence"],
+    &["store::sqlite", "store::postgres", "machine", "convergence", "membership"],
     &["store::copy"],
     &["engine"],
     &["worker"],

@@ -93,7 +93,8 @@
 //!
 //! Any number of processes can share a store, each with its own runtime. A runtime with registered machines holds a lease and
 //! claims instances under it. If a process ends, the others take over its claims, at once if they run on the same host. A runtime without
-//! registered machines is a client. Each process sees the changes of the others within milliseconds.
+//! registered machines is a client. Each process sees the changes of the others within milliseconds. [`Members`] divides the instances
+//! among the nodes, and [`Runtime::nodes`] shows them.
 #![deny(missing_docs)]
 
 mod backoff;
@@ -107,6 +108,7 @@ mod engine;
 mod error_kind;
 mod log;
 mod machine;
+mod membership;
 mod metrics;
 mod panics;
 mod records;
@@ -137,13 +139,14 @@ pub use machine::{
     DurableState, EventError, InstanceId, InstanceIds, MigrateError, Migrated, OldState, RowError, StoredMachine,
     WorkState,
 };
+pub use membership::{Members, MembersError};
 pub use records::{
     AnyRecord, Blocked, CallerEvent, ClaimedInstance, ClaimsQuery, Conflict, Convergence, CreateFrom, DesiredState,
     DesiredStateOf, Durable, GroupError, GroupOutput, IntoIdempotencyKey, ListQuery, MAX_ID_BYTES, Machines,
     PendingTransition, RawRecord, ReadError, RecordMeta, StateCount, Ticket, TransitionError, TransitionGroup,
     WaitError,
 };
-pub use runtime::{Builder, Retention, Runtime, StartError, UnknownRows};
+pub use runtime::{Builder, Node, NodeMachine, NodeWatch, Retention, Runtime, StartError, UnknownRows};
 pub use store::{HistoryQuery, Page};
 pub use subscription::{ChangeStream, Changed, ChangesQuery, EntryStream, StartPosition, SubscribeError, Subscription};
 pub use worker::{Checkpointed, Done, Finished, Outcome, Rate, RawTask, Signals, WorkClaim, WorkError, WorkedBy};

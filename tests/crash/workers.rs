@@ -224,7 +224,7 @@ pub(crate) async fn killed_and_stopped_processes_lose_their_claims(seconds: u32)
     for victim in victims {
         victim.end(true);
     }
-    assert_eq!(runtime.processes().await.expect("leases"), [], "no process has claims left");
+    assert_eq!(runtime.nodes().await.expect("leases"), [], "no process has claims left");
 
     let effects = Effect::all(&std::fs::read_to_string(effects(&path)).expect("effects"));
     let mut commits = 0;

@@ -1,7 +1,7 @@
 //! Machines whose states wait for instances of other machines. The clock stands still unless a test moves it.
 
 use fsm_runtime::{
-    Builder, HistoryQuery, ListQuery, Machines, Runtime, StartError,
+    Builder, HistoryQuery, ListQuery, Machines, Members, Runtime, StartError,
     clock::ManualClock,
     prelude::*,
     store::{Buckets, Key, Row},
@@ -355,7 +355,8 @@ async fn w2_an_instance_in_a_bucket_of_another_process_is_noticed() {
     let own: Buckets = [Key::new("Order", "o").bucket()].into_iter().collect();
     assert!(!own.contains_key(&Key::new("Payment", "p")));
     let store = Sqlite::open(&path).await.unwrap();
-    let runtime = builder(store, &clock).buckets(own).machine::<Order, _>(()).start().await.unwrap();
+    let members = Members::buckets(tokio::sync::watch::channel(own).1);
+    let runtime = builder(store, &clock).members(members).machine::<Order, _>(()).start().await.unwrap();
     let client = builder(Sqlite::open(&path).await.unwrap(), &clock).start().await.unwrap();
     let (orders, payments) = (client.machines::<Order>(), client.machines::<Payment>());
     payments.create("p", payment::Open).await.unwrap();
@@ -369,6 +370,27 @@ async fn w2_an_instance_in_a_bucket_of_another_process_is_noticed() {
     let (seen, ()) = tokio::join!(seen, fire(&payments, "q", payment::event::Capture));
     seen.unwrap();
     fire(&payments, "p", payment::event::Capture).await;
+    soon(orders.wait_for("o", order::State::Paid, HOUR)).await.unwrap();
+}
+
+/// Nobody has looked at the payment and the order since, and the slow scan does not run.
+#[tokio::test]
+async fn w2_waits_in_a_bucket_that_is_gained_are_looked_at() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("shop.db");
+    let clock = clock();
+    let client = builder(Sqlite::open(&path).await.unwrap(), &clock).start().await.unwrap();
+    let (orders, payments) = (client.machines::<Order>(), client.machines::<Payment>());
+    let (gain, buckets) = tokio::sync::watch::channel(Buckets::NONE);
+    let store = Sqlite::open(&path).await.unwrap();
+    let runtime =
+        builder(store, &clock).members(Members::buckets(buckets)).machine::<Order, _>(()).start().await.unwrap();
+    payments.create("p", payment::Open).await.unwrap();
+    orders.create("o", order::Placed).await.unwrap().checkout("p".into()).await.unwrap();
+    fire(&payments, "p", payment::event::Capture).await;
+    runtime.run_until_idle().await.unwrap();
+    assert_eq!(orders.get("o").await.unwrap().state(), order::State::Awaiting);
+    gain.send_replace(Buckets::ALL);
     soon(orders.wait_for("o", order::State::Paid, HOUR)).await.unwrap();
 }
 

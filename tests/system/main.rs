@@ -23,6 +23,7 @@ mod leases;
 mod lists;
 mod machine_waits;
 mod machines;
+mod members;
 mod metrics;
 mod model;
 mod moved_states;

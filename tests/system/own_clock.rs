@@ -2,7 +2,7 @@
 
 use crate::job::{Do, Job, Puppets, puppets, queued};
 use fsm_runtime::{
-    Runtime,
+    Members, Runtime,
     clock::{Clock, ManualClock},
     prelude::*,
     store::{
@@ -236,7 +236,10 @@ async fn x6_notices_of_buckets_lose_no_change() {
     let notices = store.notices.clone();
     let (workers, mut calls) = puppets();
     // No scan runs, since the clock stands still.
-    let builder = Runtime::builder(store).clock(clock.clock()).machine::<Job, Puppets>(workers).buckets(mine);
+    let builder = Runtime::builder(store)
+        .clock(clock.clock())
+        .machine::<Job, Puppets>(workers)
+        .members(Members::buckets(tokio::sync::watch::channel(mine).1));
     let runtime = builder.start().await.unwrap();
     runtime.run_until_idle().await.unwrap();
     for id in ids {

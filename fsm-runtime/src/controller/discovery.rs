@@ -8,11 +8,13 @@ use super::{
 use crate::{
     clock::FOREVER,
     engine::{Engine, background::BackgroundTasks},
+    membership::{Assignment, Membership},
     store::{Buckets, ChangeListener as _, Due, Held, Key, Notice, Scope, StoreError},
     supervisor::Supervisor,
 };
 use fsm_core::Graph;
 use std::{
+    collections::HashMap,
     mem,
     sync::{
         Arc,
@@ -38,6 +40,8 @@ const RETRY_READ: Duration = Duration::from_secs(1);
 pub(super) enum Found {
     /// Rows that are due until the next scan, or whose process is gone.
     Due(Vec<Due>),
+    /// Rows in buckets of other processes whose owner has had no live lease for too long.
+    Abandoned(Vec<Key>),
     /// What this process has claimed. Ends a scan.
     Held(Vec<Held>),
 }
@@ -45,7 +49,7 @@ pub(super) enum Found {
 /// Starts the scan, the watch over other processes, and the scan of the `waiting` machines. They stop when the returned supervisor does.
 pub(super) async fn start(
     engine: &Arc<Engine>,
-    me: String,
+    membership: Arc<Membership>,
     interval: Duration,
     scope: WatchedScope,
     waiting: Vec<&'static Graph>,
@@ -53,10 +57,11 @@ pub(super) async fn start(
 ) -> Option<Supervisor> {
     let left = Arc::new(Notify::new());
     // Read before the first scan: that scan finds the rows of processes that have ended by then, and a later end is detected.
-    let known = peers::alive(engine, &me).await.unwrap_or_default();
+    let known = peers::alive(engine, &membership).await.unwrap_or_default();
+    let me = membership.owner().to_owned();
     let watch = {
-        let (engine, me, left) = (engine.clone(), me.clone(), left.clone());
-        move |_| peers::watch(engine.clone(), me.clone(), known.clone(), left.clone())
+        let (engine, left) = (engine.clone(), left.clone());
+        move |_| peers::watch(engine.clone(), membership.clone(), known.clone(), left.clone())
     };
     let mut tasks = BackgroundTasks::new(&engine.clock, &engine.health);
     let engine = engine.clone();
@@ -83,14 +88,20 @@ async fn scan(
     left: Arc<Notify>,
     found: mpsc::Sender<Found>,
 ) {
-    let mut failing = false;
+    let (mut failing, mut abandoned) = (false, Abandoned::default());
     loop {
         // Counted from the start of the scan, which does not include what falls due while it runs.
         let next = engine.clock.elapsed().saturating_add(interval);
-        let present = scope.now();
+        let present = scope.assignment();
         let outcome = async {
-            orphaned(&engine, &present, &found).await?;
-            due(&engine, &present, interval, &found).await?;
+            for scope in present.scopes() {
+                orphaned(&engine, &scope, &found).await?;
+                due(&engine, &scope, interval, &found).await?;
+            }
+            for (rank, scope) in present.overdue_scopes() {
+                overdue(&engine, scope, patience(rank, interval), &found).await?;
+            }
+            abandoned.scan(&engine, &present, interval, &found).await?;
             held_by(&engine, &me).await
         }
         .await;
@@ -155,6 +166,70 @@ async fn due(
     }
 }
 
+/// How long the process of a rank leaves what is due to those before it.
+pub(super) fn patience(rank: u32, interval: Duration) -> Duration {
+    interval.saturating_mul(rank.saturating_mul(2))
+}
+
+/// Sends the rows in buckets of other processes that have been due for longer than `patience`: one page of them, because the others
+/// look for the same ones.
+async fn overdue(
+    engine: &Engine,
+    scope: Scope,
+    patience: Duration,
+    found: &mpsc::Sender<Found>,
+) -> Result<(), StoreError> {
+    let Some(until) = engine.now().checked_sub(patience) else { return Ok(()) };
+    let page = engine.asked("due", engine.store.due(scope, until, None, PAGE)).await?;
+    if !page.is_empty() {
+        // The receiver may be gone.
+        let _ = found.send(Found::Due(page)).await;
+    }
+    Ok(())
+}
+
+/// Rows in buckets of other processes whose owner has no live lease, and since when.
+#[derive(Default)]
+struct Abandoned(HashMap<Key, Duration>);
+
+impl Abandoned {
+    /// Sends those that nobody has taken over in time.
+    async fn scan(
+        &mut self,
+        engine: &Engine,
+        assignment: &Assignment,
+        interval: Duration,
+        found: &mpsc::Sender<Found>,
+    ) -> Result<(), StoreError> {
+        let (now, mut known) = (engine.clock.elapsed(), HashMap::new());
+        for scope in assignment.overdue() {
+            let mut after: Option<Key> = None;
+            loop {
+                let scope = scope.clone();
+                let keys = engine.asked("orphaned", engine.store.orphaned(scope, after, PAGE, engine.now())).await?;
+                let Some(last) = keys.last() else { break };
+                after = Some(last.clone());
+                known.extend(keys.into_iter().map(|key| {
+                    let since = self.0.get(&key).copied().unwrap_or(now);
+                    (key, since)
+                }));
+            }
+        }
+        let is_late = |key: &Key, since: Duration| {
+            let patience = assignment.rank(key).map(|rank| patience(rank, interval));
+            patience.is_some_and(|patience| now.saturating_sub(since) >= patience)
+        };
+        let late: Vec<Key> =
+            known.iter().filter(|(key, since)| is_late(key, **since)).map(|(key, _)| key.clone()).collect();
+        self.0 = known;
+        for page in late.chunks(PAGE) {
+            // The receiver may be gone.
+            let _ = found.send(Found::Abandoned(page.to_vec())).await;
+        }
+        Ok(())
+    }
+}
+
 /// Publishes the keys of what other processes change after the history's sequence `position`, whenever a notice arrives, until the
 /// store is closed.
 ///
@@ -169,6 +244,8 @@ pub(crate) async fn follow(
     let mut failing = false;
     loop {
         let buckets = match notices.recv().await {
+            // It is about leases.
+            Ok(Notice { buckets, .. }) if buckets.is_empty() => continue,
             Ok(Notice { buckets, known_through, .. }) => {
                 newest = newest.max(known_through);
                 buckets

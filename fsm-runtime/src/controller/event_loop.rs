@@ -29,7 +29,7 @@ use super::{
     lease::{LeaseChange, LeaseKeeper, request::LeaseRequest, timeline::LeaseTimeline, watchdog::LeaseReport},
     queue::WorkQueue,
     shutdown::{HowStopped, Shutdown, StoppedWorker},
-    step::{self, Look, StepResult},
+    step::{self, Look, Share, StepResult},
     waits::{self, AwaitedMachines, WaitIndex, Watched},
     workers::{
         Admission, AfterWorker, EndedWorker, WorkerEnd, Workers, panic_text, run::release, status::WorkerRegistry,
@@ -39,8 +39,9 @@ use crate::{
     engine::Engine,
     log::{log_key, log_row, unnamed},
     machine::older,
+    membership::{Assignment, Membership},
     metrics,
-    store::{Attempts, Buckets, Change, Claim, Held, Key, Release, Row},
+    store::{Attempts, Change, Claim, Due, Held, Key, Release, Row},
     worker::WorkError,
 };
 use std::{
@@ -64,8 +65,10 @@ pub(super) struct EventLoop {
     lease: LeaseKeeper,
     /// The interval of the scan.
     poll_interval: Duration,
-    /// The buckets whose instances are worked on here.
-    buckets: watch::Receiver<Buckets>,
+    /// The buckets of this process.
+    assignment: watch::Receiver<Assignment>,
+    /// Instances of other processes that nobody has taken over in time.
+    abandoned: HashSet<Key>,
     /// The unreadable rows that were logged, each version once.
     unreadable: HashSet<(Key, u64)>,
     /// The instances that wait for others.
@@ -80,6 +83,7 @@ impl EventLoop {
         drivers: Drivers,
         settings: Settings,
         me: LeaseRequest,
+        assignment: watch::Receiver<Assignment>,
         reports: watch::Receiver<LeaseReport>,
         registry: Arc<WorkerRegistry>,
     ) -> Self {
@@ -89,7 +93,8 @@ impl EventLoop {
             queue: WorkQueue::new(engine.clone()),
             lease: LeaseKeeper::new(engine.clone(), me, reports, settings.limits.grace_period),
             poll_interval: settings.poll_interval,
-            buckets: settings.buckets.clone(),
+            assignment,
+            abandoned: HashSet::new(),
             workers: Workers::new(engine.clone(), drivers, settings, registry),
             unreadable: HashSet::new(),
             engine,
@@ -97,13 +102,17 @@ impl EventLoop {
     }
 
     /// Runs until `halt` is cancelled. Steps and workers go on; [`stop`](Self::stop) ends them.
-    pub(super) async fn run_until(&mut self, halt: CancellationToken, scope: WatchedScope) {
+    pub(super) async fn run_until(
+        &mut self,
+        halt: CancellationToken,
+        scope: WatchedScope,
+        membership: Arc<Membership>,
+    ) {
         let (found, mut due) = mpsc::channel(2);
-        let me = self.lease.owner().to_owned();
         let waiting = self.awaited_machines.waiting();
         // It reads the store, which may not answer.
         let discovery = tokio::select! {
-            discovery = discovery::start(&self.engine, me, self.poll_interval, scope, waiting, found) => discovery,
+            discovery = discovery::start(&self.engine, membership, self.poll_interval, scope, waiting, found) => discovery,
             () = halt.cancelled() => return,
         };
         let (engine, breakers) = (self.engine.clone(), self.workers.breaker_changes());
@@ -266,6 +275,12 @@ impl EventLoop {
                     }
                 }
             }
+            Found::Abandoned(keys) => {
+                for key in keys {
+                    self.abandoned.insert(key.clone());
+                    self.queue.add_found(Due::new(key, self.engine.now()));
+                }
+            }
             Found::Held(held) => self.compare(&held),
         }
     }
@@ -291,9 +306,15 @@ impl EventLoop {
         while let Some(key) = self.queue.pop() {
             let Some(driver) = self.workers.driver(&key) else { continue };
             let (engine, driver, me) = (self.engine.clone(), driver.clone(), self.lease.owner().to_owned());
-            let (running, buckets, looked_at) = (self.workers.visit(&key), *self.buckets.borrow(), key.clone());
+            let share = match self.assignment.borrow().rank(&key) {
+                _ if self.abandoned.remove(&key) => Share::Own,
+                Some(0) => Share::Own,
+                Some(rank) => Share::Overdue(discovery::patience(rank, self.poll_interval)),
+                None => Share::Other,
+            };
+            let (running, looked_at) = (self.workers.visit(&key), key.clone());
             self.queue.start(key, async move {
-                StepResult::Looked(step::look(&engine, &*driver, &me, buckets, looked_at, running).await)
+                StepResult::Looked(step::look(&engine, &*driver, &me, share, looked_at, running).await)
             });
         }
     }

@@ -36,14 +36,20 @@ pub(crate) async fn until_idle(engine: &Engine, scope: &WatchedScope) -> Result<
     let mut before = Vec::new();
     loop {
         engine.notifier.idle().await;
-        let (now, scope) = (engine.now(), scope.now());
+        let (now, scopes) = (engine.now(), scope.scopes());
         // Due without a notification: raw writes, or changes of another process that are not read yet.
-        let due = engine.store.due(scope.clone(), now, None, PAGE).await?;
+        let mut due: Vec<Due> = Vec::new();
+        for scope in &scopes {
+            due.extend(engine.store.due(scope.clone(), now, None, PAGE).await?);
+        }
         // Rows still due after a look are those that this code does not know.
         if due.is_empty() || due == before {
-            let after = Due { key: Key::new(LAST, ""), at: now };
-            let next = engine.store.due(scope, SystemTime::UNIX_EPOCH + FOREVER, Some(after), 1).await?;
-            return Ok(next.first().map(|next| next.at));
+            let mut next: Vec<Due> = Vec::new();
+            for scope in scopes {
+                let after = Due { key: Key::new(LAST, ""), at: now };
+                next.extend(engine.store.due(scope, SystemTime::UNIX_EPOCH + FOREVER, Some(after), 1).await?);
+            }
+            return Ok(next.into_iter().map(|next| next.at).min());
         }
         engine.notifier.publish(due.iter().map(|due| due.key.clone()));
         before = due;

@@ -11,10 +11,12 @@ use super::{
 };
 use crate::{
     engine::{Engine, background},
+    membership::Membership,
     panics,
     supervisor::{ChildContext, Restarts, Supervisor, SupervisorError},
 };
 use std::{
+    future::pending,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -31,6 +33,7 @@ const RESTARTS: Restarts = Restarts::Intensity { max: 5, window: Duration::from_
 pub(super) struct ControllerTask {
     pub(super) engine: Arc<Engine>,
     pub(super) me: LeaseRequest,
+    pub(super) membership: Arc<Membership>,
     pub(super) scope: WatchedScope,
     pub(super) registry: Arc<WorkerRegistry>,
     /// Cancelled by the handle, or when it is dropped.
@@ -65,7 +68,23 @@ impl ControllerTask {
             }
         })
         .await;
-        let stopped = panics::caught(async move { event_loop.lock().await.stop(timeout).await });
+        // A controller that has failed claims nothing more, either.
+        self.stop.cancel();
+        let (engine, me) = (&self.engine, &self.me);
+        let stopped = panics::caught(async move {
+            // First, and at once: the other processes take the buckets over while workers still end.
+            let announced = async {
+                if let Err(error) = me.renew(engine).await {
+                    tracing::warn!(owner = %me.owner(), %error, "the other processes cannot be notified of the shutdown");
+                }
+                pending().await
+            };
+            tokio::select! {
+                biased;
+                report = announced => report,
+                report = async { event_loop.lock().await.stop(timeout).await } => report,
+            }
+        });
         // Workers that could not be stopped are aborted as the loop is dropped, and leak where they block their threads.
         let report = stopped.await.unwrap_or_else(|panic| {
             let why = format!("stopping the workers panicked: {}", panics::text(&*panic));
@@ -94,16 +113,17 @@ impl ControllerTask {
     }
 
     async fn supervise(&self, event_loop: Arc<Mutex<EventLoop>>) -> Result<(), SupervisorError> {
-        let (scope, halt) = (self.scope.clone(), CancellationToken::new());
+        let (scope, membership, halt) = (self.scope.clone(), self.membership.clone(), CancellationToken::new());
         let halted = halt.clone();
         let run = move |context: ChildContext| {
-            let (event_loop, scope, halt) = (event_loop.clone(), scope.clone(), halted.clone());
+            let (event_loop, scope) = (event_loop.clone(), scope.clone());
+            let (membership, halt) = (membership.clone(), halted.clone());
             async move {
                 let mut event_loop = event_loop.lock().await;
                 if context.run() > 1 {
                     event_loop.recover();
                 }
-                event_loop.run_until(halt, scope).await;
+                event_loop.run_until(halt, scope, membership).await;
             }
         };
         let child = background::child(&self.engine.health, LOOP, run).shutdown_without_end();

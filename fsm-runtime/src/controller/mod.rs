@@ -23,7 +23,6 @@ pub(crate) use driver::{Driver, Machine};
 pub use idle::IdleError;
 pub(crate) use idle::until_idle;
 pub use shutdown::{HowStopped, Shutdown, StoppedWorker};
-pub(crate) use waits::publish_waiting;
 pub(crate) use workers::{Drivers, policy::Policies};
 pub use workers::{
     policy::Policy,
@@ -34,11 +33,12 @@ use crate::{
     breaker::{Breaker, BreakerStatus},
     clock::Clock,
     engine::Engine,
+    membership::{Assignment, LiveNodes, Membership},
     store::{Buckets, Scope, StoreError},
     sync,
 };
 use event_loop::EventLoop;
-pub(crate) use lease::request::LeaseRequest;
+pub(crate) use lease::request::{LeaseRequest, held_by};
 use lease::watchdog::Watchdog;
 use lifecycle::ControllerTask;
 use std::{
@@ -65,10 +65,8 @@ pub(crate) struct Settings {
     pub(crate) policies: Policies,
     /// The TTL of the lease.
     pub(crate) lease_ttl: Duration,
-    /// The buckets whose instances are worked on here.
-    pub(crate) buckets: watch::Receiver<Buckets>,
-    /// The number of live nodes.
-    pub(crate) nodes: watch::Receiver<u32>,
+    /// The live nodes, for rates over all of them.
+    pub(crate) live: watch::Receiver<LiveNodes>,
 }
 
 impl Default for Settings {
@@ -79,8 +77,7 @@ impl Default for Settings {
             limits: Limits::default(),
             policies: Policies::default(),
             lease_ttl: Duration::from_secs(15),
-            buckets: watch::channel(Buckets::ALL).1,
-            nodes: watch::channel(1).1,
+            live: watch::channel(LiveNodes::default()).1,
         }
     }
 }
@@ -88,8 +85,7 @@ impl Default for Settings {
 /// The instances that a controller works on. Its buckets may change while it runs.
 #[derive(Clone)]
 pub(crate) struct WatchedScope {
-    machines: Vec<String>,
-    buckets: watch::Receiver<Buckets>,
+    assignment: watch::Receiver<Assignment>,
     registry: Arc<WorkerRegistry>,
     /// Whether a machine waits for instances, which may be in any bucket.
     waits: bool,
@@ -97,8 +93,13 @@ pub(crate) struct WatchedScope {
 
 impl WatchedScope {
     /// The instances at present.
-    pub(crate) fn now(&self) -> Scope {
-        Scope { machines: self.machines.clone(), buckets: *self.buckets.borrow() }
+    pub(crate) fn scopes(&self) -> Vec<Scope> {
+        self.assignment.borrow().scopes()
+    }
+
+    /// The buckets at present, by machine and rank.
+    pub(crate) fn assignment(&self) -> Assignment {
+        self.assignment.borrow().clone()
     }
 
     /// The buckets whose changes concern this process: those that it works on, those of its running workers, and all if its instances wait
@@ -107,7 +108,7 @@ impl WatchedScope {
         if self.waits {
             return Buckets::ALL;
         }
-        let mut buckets = *self.buckets.borrow();
+        let mut buckets = self.assignment.borrow().any();
         if buckets != Buckets::ALL {
             buckets.extend(&self.registry.buckets());
         }
@@ -116,8 +117,8 @@ impl WatchedScope {
 
     /// Completes when the buckets change. Cancel safe.
     async fn changed(&mut self) {
-        if self.buckets.changed().await.is_err() {
-            // The sender is gone: they never change.
+        if self.assignment.changed().await.is_err() {
+            // The controller has ended: they never change.
             pending::<()>().await;
         }
     }
@@ -140,29 +141,38 @@ enum Ending {
 }
 
 impl Controller {
-    /// Takes the lease that `me` describes, and starts. `presence` shows other processes that this one is alive; it is dropped once
+    /// Takes the lease that `me` describes, and starts on its part of the `membership`. `presence` shows other processes that this one is alive; it is dropped once
     /// all workers have ended.
     pub(crate) async fn start(
         engine: Arc<Engine>,
         drivers: Drivers,
-        settings: Settings,
+        mut settings: Settings,
         me: LeaseRequest,
+        membership: Membership,
         presence: Option<Box<dyn Send + Sync>>,
     ) -> Result<Self, StoreError> {
         let watchdog = Watchdog::start(engine.clone(), me.clone()).await?;
+        membership.saw(engine.asked("leases", engine.store.leases(engine.now())).await?);
+        let membership = Arc::new(membership);
+        let assignment = membership.assignment();
+        settings.live = membership.live();
+        for driver in drivers.values() {
+            let buckets = assignment.borrow().own(driver.graph().machine);
+            waits::publish_waiting(&engine, driver.graph(), &buckets).await?;
+        }
         let stop = me.stopping.clone();
         let (timeout, timeout_receiver) = oneshot::channel();
         let registry = Arc::<WorkerRegistry>::default();
         let breakers = settings.policies.breakers();
-        let machines = drivers.keys().map(|machine| (*machine).to_owned()).collect();
         let waits = drivers.values().any(|driver| driver.graph().has_waits());
-        let scope = WatchedScope { machines, buckets: settings.buckets.clone(), registry: registry.clone(), waits };
-        let event_loop =
-            EventLoop::new(engine.clone(), drivers, settings, me.clone(), watchdog.reports(), registry.clone());
+        let scope = WatchedScope { assignment: assignment.clone(), registry: registry.clone(), waits };
+        let (reports, workers) = (watchdog.reports(), registry.clone());
+        let event_loop = EventLoop::new(engine.clone(), drivers, settings, me.clone(), assignment, reports, workers);
         let failed = Arc::<OnceLock<String>>::default();
         let task = ControllerTask {
             engine,
             me,
+            membership,
             scope: scope.clone(),
             registry: registry.clone(),
             stop: stop.clone(),

@@ -11,10 +11,13 @@ use crate::{
     log::log_row,
     machine::{knows, older},
     metrics,
-    store::{Buckets, Change, Claim, Disarm, Key, Row, StoreError, Verdict, bucket, shortened},
+    store::{Change, Claim, Disarm, Key, Row, StoreError, Verdict, shortened},
 };
 use fsm_core::{Graph, StateKind};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 /// The result of a step.
 pub(super) enum StepResult {
@@ -48,12 +51,35 @@ impl Look {
     }
 }
 
+/// Whether this process works on an instance.
+#[derive(Clone, Copy)]
+pub(super) enum Share {
+    /// It does.
+    Own,
+    /// It does where the instance is overdue by this much: another process should have worked on it.
+    Overdue(Duration),
+    /// Another process does.
+    Other,
+}
+
+impl Share {
+    fn has(self, row: &Row, now: SystemTime) -> bool {
+        match self {
+            Self::Own => true,
+            Self::Overdue(patience) => {
+                row.wake_at().is_some_and(|at| now.duration_since(at).is_ok_and(|late| late >= patience))
+            }
+            Self::Other => false,
+        }
+    }
+}
+
 /// Reads the row of `key` and decides what to do about it.
 pub(super) async fn look(
     engine: &Engine,
     driver: &dyn Driver,
     me: &str,
-    buckets: Buckets,
+    share: Share,
     key: Key,
     running: Option<Visit>,
 ) -> Result<Look, StoreError> {
@@ -62,7 +88,7 @@ pub(super) async fn look(
         return Ok(Look::without_row(decide_without_row(running)));
     };
     let row = older::present(&engine.migrations, graph, row);
-    if !buckets.contains(bucket(row.shard)) {
+    if !share.has(&row, engine.now()) {
         let action = decide_elsewhere(&row, kind(graph, &row), running, row.owner.as_deref() == Some(me));
         return Ok(Look { action, row: Some(Box::new(row)), waits: None });
     }

@@ -21,7 +21,7 @@ const MAX_RESTART_DELAY: Duration = Duration::from_mins(1);
 
 /// The status of a background task of a runtime. From [`Status::tasks`](crate::Status::tasks).
 ///
-/// `controller` runs the workers; `scan` finds due work; `peers` watches other processes; `follow` reads their changes; `watchdog`
+/// `controller` runs the workers; `scan` finds due work; `peers` watches other processes; `members` reads a list of nodes again; `follow` reads their changes; `watchdog`
 /// renews the lease; `retention` prunes old data; `waits`, where a machine waits for others, looks for changes of those that were missed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

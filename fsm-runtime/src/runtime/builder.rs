@@ -1,12 +1,10 @@
 //! The builder of a runtime: settings, the checks before the start, and the start.
 
-use super::{Inner, Runtime, StartError};
+use super::{Inner, Runtime, StartError, nodes::NodesView};
 use super::{Retention, auto_clock, compatibility::check, rearm::arm, retention::prune_loop};
 use crate::{
     clock::{Clock, FOREVER, TOO_LONG},
-    controller::{
-        Controller, Driver, Drivers, LeaseRequest, Machine, Policy, Settings, WatchedScope, follow, publish_waiting,
-    },
+    controller::{Controller, Driver, Drivers, LeaseRequest, Machine, Policy, Settings, WatchedScope, follow},
     coordination::Coordination,
     engine::{
         Engine, StoreTime,
@@ -18,8 +16,9 @@ use crate::{
         turns::Turns,
     },
     machine::{Migrations, OldState, Unknown, WorkState},
+    membership::{ListFile, Members, Membership},
     records::Durable,
-    store::{Buckets, MachineVersion, Notice, Process, Store, StoreError},
+    store::{MachineVersion, Notice, Process, Store, StoreError},
     supervisor::Supervisor,
     sync::Mutex,
     worker::WorkedBy,
@@ -31,7 +30,7 @@ use std::{
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
-use tokio::sync::{broadcast, watch};
+use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -48,6 +47,7 @@ pub struct Builder {
     migrations: Migrations,
     retention: Retention,
     tolerant: bool,
+    members: Members,
     node: Option<String>,
     build: Option<String>,
     allow_wait_cycles: bool,
@@ -65,6 +65,7 @@ impl Builder {
             migrations: Migrations::default(),
             retention: Retention::default(),
             tolerant: false,
+            members: Members::by_store(),
             node: None,
             build: None,
             allow_wait_cycles: false,
@@ -105,31 +106,29 @@ impl Builder {
         self
     }
 
-    /// The buckets whose instances this process works on: all of them by default. An instance is in one of
-    /// [`BUCKETS`](crate::store::BUCKETS), by a hash of its machine and id. Buckets divide work, timers and convergence among
-    /// processes; every process can still read all instances and fire their events. Each bucket needs a process: the instances of
-    /// other buckets are not worked on.
-    pub fn buckets(mut self, buckets: Buckets) -> Self {
-        self.check("buckets", !buckets.is_empty(), "without a bucket no work would ever be done");
-        self.settings.buckets = watch::channel(buckets).1;
+    /// Which nodes share the work, and how they divide the instances: see [`Members`]. By default, each process looks at all instances of
+    /// a store whose processes are on one host, such as an SQLite file, and the nodes with live leases divide those of any other.
+    ///
+    /// ```
+    /// # use fsm_runtime::{Builder, Members};
+    /// # fn example(builder: Builder) -> Builder {
+    /// builder.members(Members::listed(["web-1", "web-2"])).node("web-1")
+    /// # }
+    /// ```
+    pub fn members(mut self, members: Members) -> Self {
+        self.members = members;
         self
     }
 
-    /// As [`buckets`](Self::buckets), with buckets that change while the runtime runs. Workers of buckets that are taken away go on until
-    /// they end, and what comes after them is left to other processes. The set may be empty for a time.
-    pub fn watch_buckets(mut self, buckets: watch::Receiver<Buckets>) -> Self {
-        self.settings.buckets = buckets;
-        self
-    }
-
-    /// The name of this node in [`Runtime::processes`], which stays the same when the process is restarted: the value of the environment
-    /// variable `FSM_NODE` by default, or the name of the host.
+    /// The name of this node, which stays the same when the process is restarted: the value of the environment variable `FSM_NODE` by
+    /// default, or the name of the host. Buckets are divided by it, and [`Runtime::nodes`] shows it. Each process that works on a store
+    /// needs a name of its own where the nodes divide the instances ([`Members`]).
     pub fn node(mut self, name: impl Into<String>) -> Self {
         self.node = Some(name.into());
         self
     }
 
-    /// The version of the application in [`Runtime::processes`], such as `env!("CARGO_PKG_VERSION")` or a commit.
+    /// The version of the application in [`Runtime::nodes`], such as `env!("CARGO_PKG_VERSION")` or a commit.
     pub fn build_version(mut self, version: impl Into<String>) -> Self {
         self.build = Some(version.into());
         self
@@ -293,6 +292,7 @@ impl Builder {
             migrations,
             retention,
             tolerant,
+            members,
             node,
             build,
             allow_wait_cycles,
@@ -306,6 +306,9 @@ impl Builder {
         if !(allow_wait_cycles || cycles.is_empty()) {
             return Err(StartError::WaitCycles { cycles });
         }
+        let node = node.unwrap_or_else(host_name);
+        let all = store.presence().is_some();
+        let (division, list) = members.divide((!drivers.is_empty()).then_some(&node), all)?;
         if let Some((machine, state)) = settings.policies.unregistered(|machine| drivers.contains_key(machine)) {
             let why = "its machine is not registered with `Builder::machine`";
             return Err(StartError::Policy { machine, state, why });
@@ -341,6 +344,7 @@ impl Builder {
             return Err(StartError::Setting { setting: "retention", why });
         }
         let graphs: Vec<&'static Graph> = drivers.values().map(|driver| driver.graph()).collect();
+        let mut me = None;
         let controller = if drivers.is_empty() {
             None
         } else {
@@ -352,10 +356,6 @@ impl Builder {
             }
             engine.definitions.by_controller(&engine, &graphs).await?;
             engine.notifier.listen();
-            let buckets = *settings.buckets.borrow();
-            for driver in drivers.values() {
-                publish_waiting(&engine, driver.graph(), &buckets).await?;
-            }
             // New at every start, so that claims of a former start belong to another owner.
             let owner = format!("{}-{}", std::process::id(), Uuid::now_v7());
             let presence = store.presence().map(|presence| presence.announce(&owner)).transpose()?;
@@ -364,19 +364,23 @@ impl Builder {
             let process = Process {
                 owner,
                 holder: holder(),
-                node: node.unwrap_or_else(host_name),
+                node: node.clone(),
                 pid: std::process::id(),
                 machines,
                 build,
                 slots,
             };
-            let me = LeaseRequest { process, ttl: settings.lease_ttl, stopping: CancellationToken::new() };
-            Some(Controller::start(engine.clone(), drivers, settings, me, presence).await?)
+            me = Some(process.owner.clone());
+            let names = graphs.iter().map(|graph| graph.machine.to_owned()).collect();
+            let membership = Membership::new(process.owner.clone(), node, names, division.clone());
+            let request = LeaseRequest { process, ttl: settings.lease_ttl, stopping: CancellationToken::new() };
+            Some(Controller::start(engine.clone(), drivers, settings, request, membership, presence).await?)
         };
         let scope = controller.as_ref().map(Controller::scope);
-        let beside = beside(&engine, notices, newest, retention, &graphs, scope).await?;
+        let beside = beside(&engine, notices, newest, (retention, &graphs), list, scope).await?;
         let coordination = Arc::new(Coordination::new(engine.clone(), holder()));
-        Ok(Runtime(Arc::new(Inner { engine, controller, graphs, program, coordination, _beside: beside })))
+        let nodes = NodesView { engine: engine.clone(), division, me };
+        Ok(Runtime(Arc::new(Inner { engine, controller, graphs, program, coordination, nodes, _beside: beside })))
     }
 }
 
@@ -396,13 +400,14 @@ fn program(drivers: &Drivers) -> Graphs {
     Graphs::new(graphs)
 }
 
-/// Starts the tasks beside the controller: following the changes of other processes, pruning, and advancing an automatic clock.
+/// Starts the tasks beside the controller: following the changes of other processes, pruning, reading a list of nodes again, and
+/// advancing an automatic clock.
 async fn beside(
     engine: &Arc<Engine>,
     notices: broadcast::Receiver<Notice>,
     newest: u64,
-    retention: Retention,
-    graphs: &[&'static Graph],
+    (retention, graphs): (Retention, &[&'static Graph]),
+    list: Option<ListFile>,
     scope: Option<WatchedScope>,
 ) -> Result<Supervisor, StoreError> {
     let follow = {
@@ -416,10 +421,20 @@ async fn beside(
         }
     };
     let forget = {
-        let (engine, graphs) = (engine.clone(), graphs.to_vec());
-        move |_| prune_loop(engine.clone(), retention, graphs.clone())
+        let (engine, graphs, scope) = (engine.clone(), graphs.to_vec(), scope.clone());
+        move |_| prune_loop(engine.clone(), retention, graphs.clone(), scope.clone())
     };
     let tasks = BackgroundTasks::new(&engine.clock, &engine.health).with("follow", follow).with("retention", forget);
+    let tasks = match list {
+        Some(list) => {
+            let (list, clock) = (Arc::new(list), engine.clock.clone());
+            tasks.with("members", move |_| {
+                let (list, clock) = (list.clone(), clock.clone());
+                async move { list.follow(&clock).await }
+            })
+        }
+        None => tasks,
+    };
     let tasks = match (engine.clock.automatic(), scope) {
         (Some(clock), Some(scope)) => {
             let engine = engine.clone();

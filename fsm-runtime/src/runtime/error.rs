@@ -1,6 +1,7 @@
 //! Why a runtime does not start.
 
 use crate::error_kind::ErrorKind;
+use crate::membership::MembersError;
 use crate::store::{InUse, Key, PresenceError, StoreError};
 use fsm_core::WaitCycle;
 use std::fmt;
@@ -98,6 +99,9 @@ pub enum StartError {
         /// What is wrong with the value.
         why: &'static str,
     },
+    /// The nodes that share the work are not known.
+    #[error(transparent)]
+    Members(#[from] MembersError),
     /// The policy of a state is not valid.
     #[error("the policy of `{machine}` in state `{state}`: {why}")]
     Policy {
@@ -135,9 +139,11 @@ impl StartError {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::MachineTwice { .. } | Self::Setting { .. } | Self::Policy { .. } | Self::WaitCycles { .. } => {
-                ErrorKind::Invalid
-            }
+            Self::MachineTwice { .. }
+            | Self::Setting { .. }
+            | Self::Members(_)
+            | Self::Policy { .. }
+            | Self::WaitCycles { .. } => ErrorKind::Invalid,
             Self::Store(error) => error.kind(),
             _ => ErrorKind::Internal,
         }

@@ -4,22 +4,24 @@ mod auto_clock;
 mod builder;
 pub(crate) mod compatibility;
 mod error;
+mod nodes;
 mod rearm;
 mod retention;
 
 pub use self::compatibility::UnknownRows;
 pub use builder::Builder;
 pub use error::StartError;
+pub use nodes::{Node, NodeMachine, NodeWatch};
 pub use retention::Retention;
 
-use self::compatibility::unknown_rows;
+use self::{compatibility::unknown_rows, nodes::NodesView};
 use crate::{
     clock::ManualClock,
     controller::{Controller, IdleError, Shutdown, Status, until_idle},
     coordination::{Coordination, Locks, Once, Registry},
     engine::Engine,
     records::{Durable, Machines, TransitionGroup},
-    store::{Lease, Origin, Store, StoreError},
+    store::{Origin, Store, StoreError},
     subscription::{EntryStream, StartPosition, SubscribeError, Subscription},
     supervisor::Supervisor,
 };
@@ -47,6 +49,7 @@ struct Inner {
     /// These and those of the machines that they wait for.
     program: Graphs,
     coordination: Arc<Coordination>,
+    nodes: NodesView,
     /// The background tasks beside the controller. They end when it is dropped.
     _beside: Supervisor,
 }
@@ -128,7 +131,7 @@ impl Runtime {
     }
 
     /// The status of this process: its workers, the instances that wait for a slot, the runtime's own tasks, and the calls of the
-    /// store that have not completed. A client has no workers. For other processes, see [`processes`](Self::processes) and
+    /// store that have not completed. A client has no workers. For other processes, see [`nodes`](Self::nodes) and
     /// [`Machines::claims`].
     ///
     /// The call does not wait, and can be made from any thread, also while workers block the executor.
@@ -174,16 +177,33 @@ impl Runtime {
         &self.0.program
     }
 
-    /// The processes that work on the store, this one included, and those that have ended and still have claims. The claims of a process
-    /// without a live lease are orphaned; another process takes them over within one scan.
+    /// The nodes that work on the store, this one included, with their machines, buckets and load; and those that have ended and still
+    /// have claims. The claims of a node without a live lease are orphaned, and another node takes them over.
+    ///
+    /// Buckets are shown as this runtime divides them, so a client needs the same [`members`](Builder::members) as the nodes.
+    ///
+    /// ```
+    /// # use fsm_runtime::prelude::*;
+    /// # async fn example(runtime: Runtime) -> Result<(), Box<dyn std::error::Error>> {
+    /// for node in runtime.nodes().await? {
+    ///     println!("{node}"); // web-1: process 4711 (shop), 512 of 1024 buckets, 3 of 256 slots in use
+    /// }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// [`StoreError`].
     ///
     /// # Cancel safety
     /// Has no effects.
-    pub async fn processes(&self) -> Result<Vec<Lease>, StoreError> {
-        self.0.engine.store.leases(self.0.engine.now()).await
+    pub async fn nodes(&self) -> Result<Vec<Node>, StoreError> {
+        self.0.nodes.read().await
+    }
+
+    /// Follows [`nodes`](Self::nodes): which come and go, and what their buckets are.
+    #[must_use]
+    pub fn watch_nodes(&self) -> NodeWatch {
+        NodeWatch::new(self.0.nodes.clone())
     }
 
     /// For tests: waits until nothing of the registered machines is due or running, and returns the time of the next due work or timer,

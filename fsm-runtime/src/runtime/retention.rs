@@ -2,6 +2,7 @@
 
 use crate::{
     clock::{FOREVER, TOO_LONG},
+    controller::WatchedScope,
     engine::Engine,
     store::{Prune, StoreError},
 };
@@ -68,12 +69,21 @@ impl Retention {
 }
 
 /// Prunes until it is aborted. After an error of the store, it tries again at the next interval.
-pub(crate) async fn prune_loop(engine: Arc<Engine>, retention: Retention, graphs: Vec<&'static Graph>) {
+///
+/// One node does it, and the others remove what that has left for two intervals for each of their ranks: whatever is wrong with
+/// it, and also where its settings keep more than those of the others.
+pub(crate) async fn prune_loop(
+    engine: Arc<Engine>,
+    retention: Retention,
+    graphs: Vec<&'static Graph>,
+    scope: Option<WatchedScope>,
+) {
     if retention.is_off() {
         return;
     }
     loop {
-        match prune(&engine, retention, &graphs).await {
+        let rank = scope.as_ref().map_or(0, |scope| scope.assignment().upkeep());
+        match prune(&engine, retention, &graphs, EVERY.saturating_mul(rank.saturating_mul(2))).await {
             Ok(0) => {}
             Ok(pruned) => tracing::info!(pruned, "old history, keys and ended instances were pruned"),
             Err(error) => tracing::warn!(%error, "pruning failed; trying again in {EVERY:?}"),
@@ -82,9 +92,15 @@ pub(crate) async fn prune_loop(engine: Arc<Engine>, retention: Retention, graphs
     }
 }
 
-async fn prune(engine: &Engine, retention: Retention, graphs: &[&'static Graph]) -> Result<u64, StoreError> {
+/// Prunes what should have been gone for `patience`.
+async fn prune(
+    engine: &Engine,
+    retention: Retention,
+    graphs: &[&'static Graph],
+    patience: Duration,
+) -> Result<u64, StoreError> {
     let now = engine.now();
-    let before = |keep: Option<Duration>| keep.and_then(|keep| now.checked_sub(keep));
+    let before = |keep: Option<Duration>| keep.and_then(|keep| now.checked_sub(keep.saturating_add(patience)));
     let ended = graphs.iter().flat_map(|graph| {
         let ends = graph.states.iter().filter(|state| state.kind == StateKind::End);
         let names = ends.flat_map(|state| graph.stored_names(state.name));

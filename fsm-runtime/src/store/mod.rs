@@ -214,7 +214,8 @@ pub trait Store: Any + Send + Sync {
     /// the last one is never lost. When a notice arrives, [`changed`](Store::changed) and the rows show the changes that it is about. A
     /// store whose history may end before entries that are committed also notifies when they are no longer held back.
     ///
-    /// A claim, a release without a note, and a checkpoint need no notice: they have no history entry.
+    /// A claim, a release without a note, and a checkpoint need no notice: they have no history entry. A notice without buckets is about
+    /// leases: a store sends one where it can when a process has come, leaves or has ended. Otherwise this is found within half a second.
     fn notices(&self) -> broadcast::Receiver<Notice>;
 
     /// The instances of `buckets` that have history entries after the sequence `after`, at most `limit` entries. It reads no data.

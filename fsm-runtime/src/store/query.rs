@@ -257,7 +257,7 @@ impl ChangedKeys {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Notice {
-    /// Where rows were changed; all buckets if the store does not know.
+    /// Where rows were changed; all buckets if the store does not know, and none if only leases have changed.
     pub buckets: Buckets,
     /// All history entries up to this sequence were written through this object, or were covered by an earlier notice; 0 if the store
     /// does not know.

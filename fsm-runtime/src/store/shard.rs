@@ -78,6 +78,15 @@ impl Buckets {
         }
     }
 
+    /// The buckets of the set that are not in `other`.
+    #[must_use]
+    pub fn without(mut self, other: &Self) -> Self {
+        for (word, other) in self.0.iter_mut().zip(other.0) {
+            *word &= !other;
+        }
+        self
+    }
+
     /// The number of buckets in the set.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -157,7 +166,7 @@ mod tests {
         assert_eq!((some & others).iter().collect::<Vec<_>>(), [63]);
         let mut both = some;
         both.extend(&others);
-        assert_eq!(both.len(), 5);
+        assert_eq!((both.len(), both.without(&some).iter().collect::<Vec<_>>()), (5, vec![65]));
         assert_eq!((some & Buckets::ALL, some & Buckets::NONE), (some, Buckets::NONE));
     }
 

@@ -57,7 +57,8 @@ async fn client(options: PostgresOptions) -> Runtime {
 }
 
 async fn node(options: PostgresOptions, workers: Workers) -> Runtime {
-    let builder = Runtime::builder(options.open().await.unwrap()).machine::<Job, _>(workers).node("node");
+    let node = workers.node;
+    let builder = Runtime::builder(options.open().await.unwrap()).machine::<Job, _>(workers).node(node);
     builder.lease_ttl(Duration::from_secs(3)).start().await.unwrap()
 }
 

@@ -219,7 +219,7 @@ async fn c17_claims_on_a_full_disk_are_taken_over_when_space_returns() {
     failing.disk.heal();
     let row = failing.world.jobs.row("a").await.unwrap();
     assert!(row.owner.is_some(), "the claim is not released: {row:?}");
-    let held = failing.world.runtime.processes().await.unwrap();
+    let held = failing.world.runtime.nodes().await.unwrap();
     assert!(
         held.iter().any(|lease| lease.live && Some(&lease.owner) == row.owner.as_ref()),
         "the lease lives: {held:?}"
@@ -229,7 +229,7 @@ async fn c17_claims_on_a_full_disk_are_taken_over_when_space_returns() {
     let (runtime, mut calls) = start(&path, &failing.world.clock, |b| b).await.unwrap();
     let call = calls.next().await;
     assert_eq!((call.id.as_str(), call.attempt, call.progress), ("a", 2, None));
-    let processes = runtime.processes().await.unwrap();
+    let processes = runtime.nodes().await.unwrap();
     assert_eq!(
         processes.iter().filter(|lease| lease.live).count(),
         1,

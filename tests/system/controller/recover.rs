@@ -170,7 +170,7 @@ async fn a_loop_that_gives_up_frees_its_work_for_others() {
     for waited in [idle.await.unwrap(), world.runtime.run_until_idle().await] {
         assert!(matches!(&waited, Err(IdleError::Failed(text)) if text == why), "{waited:?}");
     }
-    assert!(world.runtime.processes().await.unwrap().iter().all(|lease| !lease.live), "its lease has ended");
+    assert!(world.runtime.nodes().await.unwrap().iter().all(|lease| !lease.live), "its lease has ended");
     // The handles still work, and another process takes the work.
     world.jobs.create("c", queued()).await.unwrap().start().await.unwrap();
     wire.lay("", 0);

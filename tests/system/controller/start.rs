@@ -5,7 +5,7 @@ use crate::job::{Do, Job, job, puppets, queued};
 use fsm_runtime::{
     Runtime, StartError, TransitionError,
     clock::ManualClock,
-    store::{Buckets, Key, Store, sqlite::Sqlite},
+    store::{Key, Store, sqlite::Sqlite},
 };
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
@@ -77,7 +77,6 @@ async fn invalid_settings_are_refused() {
         (builder().max_attempts(0), "`max_attempts`: without an attempt no work would ever be done"),
         (builder().max_concurrency(0), "`max_concurrency`: without a slot no work would ever be done"),
         (builder().lease_ttl(Duration::ZERO), "`lease_ttl`: a lease needs time to be renewed: 100 ms at least"),
-        (builder().buckets(Buckets::NONE), "`buckets`: without a bucket no work would ever be done"),
         (builder().backoff(HOUR, SECOND), "`backoff`: the first wait cannot be longer than the longest"),
         (
             builder().machine::<Job, _>(puppets().0),

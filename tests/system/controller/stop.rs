@@ -91,7 +91,7 @@ async fn c12_new_work_during_the_stop_is_not_claimed() {
         assert_eq!((row.attempt, row.owner, row.retry_at.is_some()), (attempt, None, true), "{id}");
     }
     let client = Runtime::builder(Sqlite::open(world.dir.path().join("jobs.db")).await.unwrap()).start().await.unwrap();
-    assert_eq!(client.processes().await.unwrap(), [], "its lease is released");
+    assert_eq!(client.nodes().await.unwrap(), [], "its lease is released");
 }
 
 #[tokio::test]

@@ -95,11 +95,11 @@ pub(crate) async fn ls(paths: &Paths) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Shows the processes that work on the store, and their claims.
+/// Shows the nodes that work on the store, and their claims.
 pub(crate) async fn status(paths: &Paths) -> anyhow::Result<()> {
     let session = Session::read(paths).await?;
-    for process in session.all_processes().await? {
-        println!("{}", render::process(&process));
+    for node in session.nodes().await? {
+        println!("{}", render::node(&node));
     }
     println!("{}", render::work_head());
     for claim in claimed(&session.servers()).await? {

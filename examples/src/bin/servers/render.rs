@@ -2,8 +2,8 @@
 
 use crate::machine::server::{AnyRecord, event};
 use fsm_runtime::{
-    ClaimedInstance,
-    store::{HistoryEntry, HistoryKind, Lease, Row},
+    ClaimedInstance, Node,
+    store::{HistoryEntry, HistoryKind, Row},
 };
 use serde::de::DeserializeOwned;
 use std::time::{Duration, SystemTime};
@@ -70,9 +70,9 @@ pub(crate) fn head() -> String {
 }
 
 /// A process that works, or worked, on the store.
-pub(crate) fn process(lease: &Lease) -> String {
-    let (since, status) = if lease.live { (lease.since, "running since") } else { (lease.until, "ended at") };
-    format!("{}: {status} {}", lease.holder, humantime::format_rfc3339_seconds(since))
+pub(crate) fn node(node: &Node) -> String {
+    let (since, status) = if node.live { (node.since, "running since") } else { (node.until, "ended at") };
+    format!("{}: {status} {}", node.holder, humantime::format_rfc3339_seconds(since))
 }
 
 /// The header of the list of claims.

@@ -11,10 +11,7 @@ use crate::{
     workers::ServerWorkers,
 };
 use anyhow::Context as _;
-use fsm_runtime::{
-    Machines, Runtime,
-    store::{Lease, StoreError},
-};
+use fsm_runtime::{Machines, Node, Runtime, store::StoreError};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::time::{sleep, timeout};
 
@@ -59,9 +56,9 @@ impl Session {
         self.runtime.clone()
     }
 
-    /// The processes that work on the store, and those that have ended and still have claims.
-    pub(crate) async fn all_processes(&self) -> Result<Vec<Lease>, StoreError> {
-        self.runtime.processes().await
+    /// The nodes that work on the store, and those that have ended and still have claims.
+    pub(crate) async fn nodes(&self) -> Result<Vec<Node>, StoreError> {
+        self.runtime.nodes().await
     }
 
     pub(crate) fn processes(&self) -> &Processes {

@@ -2,6 +2,7 @@
 
 use crate::{
     engine::Engine,
+    membership::Membership,
     store::{Lease, StoreError},
 };
 use std::{collections::HashSet, sync::Arc, time::Duration};
@@ -18,20 +19,27 @@ pub(in crate::controller) async fn is_live(engine: &Engine, owner: &str) -> Resu
     Ok(leases.iter().any(|lease| lease.live && lease.owner == owner))
 }
 
-/// Watches the other processes, of which those in `known` were alive before the first scan. Ends the leases of dead processes, and
-/// notifies `left` whenever a process has ended.
+/// Watches the other processes, of which those in `known` were alive before the first scan. Ends the leases of dead processes,
+/// notifies `left` whenever a process has ended, and keeps the `membership` up to date.
 ///
 /// Returns when the store is closed.
 pub(in crate::controller) async fn watch(
     engine: Arc<Engine>,
-    me: String,
-    mut known: HashSet<String>,
+    membership: Arc<Membership>,
+    known: HashSet<String>,
     left: Arc<Notify>,
 ) {
+    tokio::select! {
+        () = watch_leases(&engine, &membership, known, &left) => {}
+        () = membership.follow() => {}
+    }
+}
+
+async fn watch_leases(engine: &Engine, membership: &Membership, mut known: HashSet<String>, left: &Notify) {
     let mut notices = engine.store.notices();
     loop {
         // The scan reports a store that is unavailable.
-        if let Ok(now) = alive(&engine, &me).await {
+        if let Ok(now) = alive(engine, membership).await {
             if !known.is_subset(&now) {
                 left.notify_one();
             }
@@ -49,12 +57,16 @@ pub(in crate::controller) async fn watch(
     }
 }
 
-/// The other processes that are alive. Ends the leases of those that are dead.
-pub(in crate::controller) async fn alive(engine: &Engine, me: &str) -> Result<HashSet<String>, StoreError> {
+/// The other processes that are alive. Ends the leases of those that are dead, and brings the `membership` up to date.
+pub(in crate::controller) async fn alive(
+    engine: &Engine,
+    membership: &Membership,
+) -> Result<HashSet<String>, StoreError> {
     let leases = engine.asked("leases", engine.store.leases(engine.now())).await?;
-    let others = leases.into_iter().filter(|lease| lease.live && lease.owner != me);
+    let me = membership.owner();
+    let is_gone = |owner: &str| owner != me && engine.store.presence().is_some_and(|presence| presence.is_gone(owner));
     let (gone, alive): (Vec<Lease>, Vec<Lease>) =
-        others.partition(|lease| engine.store.presence().is_some_and(|presence| presence.is_gone(&lease.owner)));
+        leases.into_iter().filter(|lease| lease.live).partition(|lease| is_gone(&lease.owner));
     if !gone.is_empty() {
         let owners = gone.iter().map(|lease| lease.owner.clone()).collect();
         engine.asked("end_leases", engine.store.end_leases(owners, engine.now())).await?;
@@ -63,7 +75,9 @@ pub(in crate::controller) async fn alive(engine: &Engine, me: &str) -> Result<Ha
             tracing::warn!(%owner, %holder, "a process has ended; its work is taken over");
         }
     }
-    Ok(alive.into_iter().map(|lease| lease.owner).collect())
+    let others = alive.iter().filter(|lease| lease.owner != me).map(|lease| lease.owner.clone()).collect();
+    membership.saw(alive);
+    Ok(others)
 }
 
 #[cfg(all(test, feature = "sqlite"))]
@@ -79,6 +93,7 @@ pub(super) mod tests {
             store_health::{OpenCalls, StoreHealth},
         },
         machine::Unknown,
+        membership::Division,
         store::{Store as _, sqlite::Sqlite},
     };
     use std::time::SystemTime;
@@ -109,7 +124,8 @@ pub(super) mod tests {
         let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
         let (engine, left) = (engine(&clock), Arc::new(Notify::new()));
         let known = HashSet::from(["gone".to_owned()]);
-        let watching = tokio::spawn(watch(engine, "me".to_owned(), known, left.clone()));
+        let membership = Membership::new("me".to_owned(), "node".to_owned(), Vec::new(), Division::All);
+        let watching = tokio::spawn(watch(engine, Arc::new(membership), known, left.clone()));
         tokio::time::timeout(Duration::from_secs(20), left.notified()).await.expect("a process is gone");
         watching.abort();
     }

@@ -34,7 +34,7 @@ impl LeaseRequest {
     }
 
     /// Extends the lease, unless it has lapsed. Returns the time of the request.
-    pub(super) async fn renew(&self, engine: &Engine) -> Result<Result<Duration, Lapsed>, StoreError> {
+    pub(in crate::controller) async fn renew(&self, engine: &Engine) -> Result<Result<Duration, Lapsed>, StoreError> {
         let renewal =
             Renewal { owner: self.process.owner.clone(), ttl: self.ttl, leaving: self.stopping.is_cancelled() };
         let (requested, now) = (engine.clock.elapsed(), engine.clock.now());
@@ -45,7 +45,7 @@ impl LeaseRequest {
 }
 
 /// What `owner` has claimed in the store.
-pub(in crate::controller) async fn held_by(engine: &Engine, owner: &str) -> Result<Vec<Held>, StoreError> {
+pub(crate) async fn held_by(engine: &Engine, owner: &str) -> Result<Vec<Held>, StoreError> {
     let mut held: Vec<Held> = Vec::new();
     loop {
         let after = held.last().map(|last| last.key.clone());

@@ -5,10 +5,11 @@ use crate::{
     clock::FOREVER,
     engine::Engine,
     machine::older,
+    membership::Assignment,
     store::{Buckets, Due, Filter, Key, StoreError, bucket},
 };
 use fsm_core::{Graph, StateInfo};
-use std::{sync::Arc, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 
 /// The background task that looks for lost notifications of waits. It runs only where a registered machine waits.
@@ -20,7 +21,7 @@ const PAGE: usize = 256;
 
 /// Notifies the controller of the rows in states that wait. It looks at them before anything else, so that what has happened while no
 /// process ran is noticed at once.
-pub(crate) async fn publish_waiting(
+pub(in crate::controller) async fn publish_waiting(
     engine: &Engine,
     graph: &'static Graph,
     buckets: &Buckets,
@@ -34,22 +35,32 @@ pub(crate) async fn publish_waiting(
     Ok(())
 }
 
-/// Sends the rows in states that wait to the loop, again and again. Returns when the receiver is dropped.
+/// Sends the rows in states that wait to the loop, again and again, and those of new buckets at once. Returns when the receiver is
+/// dropped.
 pub(in crate::controller) async fn rescan(
     engine: Arc<Engine>,
     graphs: Vec<&'static Graph>,
-    scope: WatchedScope,
+    mut scope: WatchedScope,
     interval: Duration,
     found: mpsc::Sender<Found>,
 ) {
     let interval = interval.saturating_mul(RESCAN).min(FOREVER);
     let mut failing = false;
+    let mut before = scope.assignment();
+    let mut next = engine.clock.elapsed().saturating_add(interval);
     loop {
-        tokio::select! {
-            () = engine.clock.sleep(interval) => {}
+        let all = tokio::select! {
+            () = engine.clock.sleep(next.saturating_sub(engine.clock.elapsed())) => true,
+            () = scope.changed() => false,
             () = found.closed() => return,
+        };
+        let present = scope.assignment();
+        if all {
+            next = engine.clock.elapsed().saturating_add(interval);
         }
-        match scan(&engine, &graphs, &scope.now().buckets, &found).await {
+        // After an error, all are looked at in the next round.
+        let known = if all { Assignment::default() } else { mem::replace(&mut before, present.clone()) };
+        match scan(&engine, &graphs, &present, &known, &found).await {
             Ok(()) if failing => {
                 failing = false;
                 engine.health.recover(WAITS);
@@ -64,15 +75,21 @@ pub(in crate::controller) async fn rescan(
     }
 }
 
+/// Sends the rows in buckets of `present` that are not in `known`.
 async fn scan(
     engine: &Engine,
     graphs: &[&'static Graph],
-    buckets: &Buckets,
+    present: &Assignment,
+    known: &Assignment,
     found: &mpsc::Sender<Found>,
 ) -> Result<(), StoreError> {
     for graph in graphs {
+        let buckets = present.own(graph.machine).without(&known.own(graph.machine));
+        if buckets.is_empty() {
+            continue;
+        }
         for state in waiting_states(graph) {
-            let mut pages = Pages::new(graph, state, *buckets);
+            let mut pages = Pages::new(graph, state, buckets);
             while let Some(page) = pages.next(engine).await? {
                 let now = engine.now();
                 let page: Vec<Due> = page.into_iter().map(|key| Due { key, at: now }).collect();

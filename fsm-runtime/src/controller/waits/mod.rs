@@ -21,10 +21,10 @@ mod index;
 mod machines;
 mod ring;
 
+pub(crate) use self::decide::Wait;
 pub(super) use self::{
     check::{Checked, check},
-    find::{WAITS, rescan},
+    find::{WAITS, publish_waiting, rescan},
     index::{WaitIndex, Watched},
     machines::AwaitedMachines,
 };
-pub(crate) use self::{decide::Wait, find::publish_waiting};

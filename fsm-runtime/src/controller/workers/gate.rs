@@ -4,6 +4,7 @@ use crate::{
     breaker::{Breaker, Permit},
     clock::Clock,
     engine::held_back::Reason,
+    membership::LiveNodes,
     worker::Rate,
 };
 use governor::{Quota, RateLimiter, middleware::NoOpMiddleware, state::keyed::HashMapStateStore};
@@ -27,7 +28,8 @@ pub(super) struct Gate {
 pub(super) struct StateRate {
     rate: Rate,
     clock: Clock,
-    nodes: watch::Receiver<u32>,
+    live: watch::Receiver<LiveNodes>,
+    machine: &'static str,
     limiter: Limiter,
     /// The burst of `limiter`: large enough for a start of this process.
     burst: NonZeroU32,
@@ -79,17 +81,19 @@ impl Gate {
 }
 
 impl StateRate {
-    /// `nodes` is the number of live nodes.
-    pub(super) fn new(rate: Rate, clock: Clock, nodes: watch::Receiver<u32>) -> Self {
-        let burst = NonZeroU32::MIN.saturating_add(rate.largest_burst().max(rate.cost(*nodes.borrow())) - 1);
+    /// The rate of a state of `machine`, which the `live` nodes divide if it is one over all nodes.
+    pub(super) fn new(rate: Rate, clock: Clock, live: watch::Receiver<LiveNodes>, machine: &'static str) -> Self {
+        let cost = rate.cost(live.borrow().of_machine(machine));
+        let burst = NonZeroU32::new(rate.largest_burst().max(cost)).unwrap_or(NonZeroU32::MIN);
         let limiter = limiter(rate, burst, &clock);
-        Self { rate, clock, nodes, limiter, burst, many: MANY_KEYS }
+        Self { rate, clock, live, machine, limiter, burst, many: MANY_KEYS }
     }
 
     /// Uses a start of `key`, or returns the time of the next one.
     fn start(&mut self, key: &LimitKey, now: Duration) -> Result<(), Duration> {
         // With n nodes a start costs n of the whole rate, so that all nodes together keep it.
-        let cost = NonZeroU32::new(self.rate.cost(*self.nodes.borrow())).unwrap_or(NonZeroU32::MIN);
+        let cost = NonZeroU32::new(self.rate.cost(self.live.borrow().of_machine(self.machine)));
+        let cost = cost.unwrap_or(NonZeroU32::MIN);
         if cost > self.burst {
             self.burst = cost;
             self.limiter = limiter(self.rate, cost, &self.clock);
@@ -121,6 +125,10 @@ mod tests {
     use proptest::prelude::*;
     use std::time::SystemTime;
 
+    fn live(nodes: u32) -> watch::Receiver<LiveNodes> {
+        watch::channel(LiveNodes::from_iter([("M".to_owned(), nodes)])).1
+    }
+
     fn key(name: &str) -> LimitKey {
         Some(name.into())
     }
@@ -129,7 +137,7 @@ mod tests {
     fn each_key_has_a_rate_of_its_own() {
         let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
         let rate = Rate::new(1, Duration::from_secs(10)).burst(2);
-        let mut rate = StateRate::new(rate, clock.clock(), watch::channel(1).1);
+        let mut rate = StateRate::new(rate, clock.clock(), live(1), "M");
         let now = || clock.clock().elapsed();
         assert_eq!(rate.start(&key("a"), now()), Ok(()));
         assert_eq!(rate.start(&key("a"), now()), Ok(()));
@@ -142,7 +150,7 @@ mod tests {
     #[test]
     fn keys_at_rest_are_dropped() {
         let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
-        let mut rate = StateRate::new(Rate::new(1, Duration::from_secs(1)), clock.clock(), watch::channel(1).1);
+        let mut rate = StateRate::new(Rate::new(1, Duration::from_secs(1)), clock.clock(), live(1), "M");
         for n in 0..5 * MANY_KEYS {
             clock.advance(Duration::from_secs(1));
             rate.start(&key(&n.to_string()), clock.clock().elapsed()).unwrap();
@@ -158,7 +166,7 @@ mod tests {
             let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
             let rate = Rate::new(10, Duration::from_secs(1)).burst(burst).over_all_nodes();
             let mut shares: Vec<StateRate> =
-                (0..nodes).map(|_| StateRate::new(rate, clock.clock(), watch::channel(nodes).1)).collect();
+                (0..nodes).map(|_| StateRate::new(rate, clock.clock(), live(nodes), "M")).collect();
             let (mut starts, mut passed) = (0_u64, 0_u64);
             for pause in pauses {
                 clock.advance(Duration::from_millis(pause));

@@ -6,6 +6,7 @@ use crate::{
     clock::Clock,
     controller::driver::Driver,
     engine::Engine,
+    membership::LiveNodes,
     store::{Key, Row},
     worker::Limits,
 };
@@ -49,9 +50,9 @@ impl RegisteredMachines {
     }
 
     /// The slots of all machines, `max_concurrency` for each.
-    pub(super) fn slots(&self, max_concurrency: usize, clock: &Clock, nodes: &watch::Receiver<u32>) -> SlotTable {
+    pub(super) fn slots(&self, max_concurrency: usize, clock: &Clock, live: &watch::Receiver<LiveNodes>) -> SlotTable {
         let of_machine =
-            |machine: &&'static str| (*machine, max_concurrency, self.policies.states(machine, clock, nodes));
+            |machine: &&'static str| (*machine, max_concurrency, self.policies.states(machine, clock, live));
         SlotTable::new(self.drivers.keys().map(of_machine))
     }
 

@@ -123,7 +123,7 @@ impl Workers {
             });
         }
         Self {
-            slots: machines.slots(settings.max_concurrency, &engine.clock, &settings.nodes),
+            slots: machines.slots(settings.max_concurrency, &engine.clock, &settings.live),
             engine,
             machines,
             running: RunningWorkers::default(),

@@ -10,6 +10,7 @@ use crate::{
     clock::{Clock, FOREVER},
     engine::Engine,
     machine::{WorkState, convert},
+    membership::LiveNodes,
     store::Row,
     worker::{Limits, Rate},
 };
@@ -239,17 +240,17 @@ impl Policies {
         }
     }
 
-    /// The limits of the states of `machine`; `nodes` is the number of live nodes.
+    /// The limits of the states of `machine`; `live` are the nodes that divide rates.
     pub(super) fn states(
         &self,
         machine: &'static str,
         clock: &Clock,
-        nodes: &watch::Receiver<u32>,
+        live: &watch::Receiver<LiveNodes>,
     ) -> HashMap<&'static str, StateLimits> {
         let of_machine = self.policies.iter().filter(|((of, _), _)| *of == machine);
         of_machine
             .map(|((_, state), policy)| {
-                let rate = policy.rate.map(|rate| StateRate::new(rate, clock.clone(), nodes.clone()));
+                let rate = policy.rate.map(|rate| StateRate::new(rate, clock.clone(), live.clone(), machine));
                 let gate = Gate { rate, breaker: policy.breaker.clone() };
                 (*state, StateLimits { slots: policy.max_concurrency, gate })
             })

@@ -300,7 +300,7 @@ mod tests {
     use super::*;
     use crate::{
         breaker::Breaker, clock::ManualClock, controller::workers::gate::StateRate, engine::held_back::WaitsFor,
-        worker::Rate,
+        membership::LiveNodes, worker::Rate,
     };
     use proptest::prelude::*;
     use std::time::SystemTime;
@@ -374,7 +374,12 @@ mod tests {
 
     /// Slots of a state with one start in 10 s for each limit key.
     fn limited(clock: &ManualClock) -> Slots {
-        let rate = StateRate::new(Rate::new(1, Duration::from_secs(10)), clock.clock(), watch::channel(1).1);
+        let rate = StateRate::new(
+            Rate::new(1, Duration::from_secs(10)),
+            clock.clock(),
+            watch::channel(LiveNodes::default()).1,
+            "M",
+        );
         let gate = Gate { rate: Some(rate), breaker: None };
         Slots::new(9, HashMap::from([("A", StateLimits { slots: None, gate })]))
     }

@@ -47,6 +47,7 @@ impl Core {
             .number(slots.into())
             .number(micros(ttl));
         let rows = self.run_on(&self.lease, &statement, true).await?;
+        self.notices.leases_changed();
         self.remove_lapsed(now).await?;
         let renewed = |row: &Row| Ok(Renewed::new(value(row, 0, "until")?, value(row, 1, "now")?));
         let row = rows.first().ok_or_else(|| Failure::damaged("a lease was not written".to_owned()));
@@ -64,18 +65,23 @@ impl Core {
         let Renewal { owner, ttl, leaving } = renewal;
         let text = format!(
             "WITH locked AS MATERIALIZED (
-                SELECT l.owner FROM {{schema}}.leases l WHERE l.owner = $2 FOR NO KEY UPDATE
+                SELECT l.owner, l.joined IS NULL OR l.leaving <> $4 AS news FROM {{schema}}.leases l WHERE l.owner = $2
+                FOR NO KEY UPDATE
              ), t AS MATERIALIZED (
-                SELECT k.owner, {NOW} AS now FROM locked k
+                SELECT k.owner, k.news, {NOW} AS now FROM locked k
              ), r AS (
                 UPDATE {{schema}}.leases l
                 SET until = t.now + $3 * interval '1 microsecond', joined = coalesce(l.joined, t.now), leaving = $4
                 FROM t WHERE l.owner = t.owner AND l.until > t.now RETURNING l.until)
-             SELECT r.until, coalesce(r.until - $3 * interval '1 microsecond', {NOW}) FROM (SELECT 1) x LEFT JOIN r ON true"
+             SELECT r.until, coalesce(r.until - $3 * interval '1 microsecond', {NOW}), coalesce(t.news, false)
+             FROM (SELECT 1) x LEFT JOIN r ON true LEFT JOIN t ON true"
         );
         let statement =
             Statement::new(text).with(now, Type::TIMESTAMPTZ).text(owner).number(micros(ttl)).with(leaving, Type::BOOL);
         let rows = self.run_on(&self.lease, &statement, true).await?;
+        if rows.first().is_some_and(|row| row.try_get(2).unwrap_or_default()) {
+            self.notices.leases_changed();
+        }
         self.remove_lapsed(now).await?;
         let renewed = |row: &Row| {
             let (until, now) = (value::<Option<SystemTime>>(row, 0, "until")?, value(row, 1, "now")?);
@@ -90,6 +96,7 @@ impl Core {
         let text = format!("UPDATE {{schema}}.leases l SET until = least(l.until, {NOW}) WHERE l.owner = ANY($2)");
         let statement = Statement::new(text).with(now, Type::TIMESTAMPTZ).with(owners, Type::TEXT_ARRAY);
         self.run_on(&self.lease, &statement, true).await?;
+        self.notices.leases_changed();
         self.remove_lapsed(now).await
     }
 

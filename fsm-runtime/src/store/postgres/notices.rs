@@ -14,11 +14,22 @@ use crate::{
     store::{Buckets, Change, Notice, StoreError},
     sync::Mutex,
 };
-use std::{collections::HashSet, fmt::Write as _, mem, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    fmt::Write as _,
+    mem,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+/// The payload of a notification that leases have changed, after the id.
+const LEASES: &str = "leases";
 /// How long changed buckets are collected before others are notified.
 const COLLECT: Duration = Duration::from_millis(10);
 /// How soon a gap in the history is looked at again.
@@ -39,13 +50,15 @@ pub(super) struct Notices {
     own: Mutex<HashSet<u64>>,
     /// Buckets that this process has changed since its last notification.
     changed: Mutex<Buckets>,
+    /// Whether leases have changed since the last notification.
+    leases: AtomicBool,
     notify: Notify,
     /// Sent when entries under leases may have changed.
     entries: watch::Sender<()>,
     /// Wakes the watch.
     heard: Notify,
     /// Whether a reader of the history stopped before entries that are committed.
-    held_back: std::sync::atomic::AtomicBool,
+    held_back: AtomicBool,
 }
 
 impl Notices {
@@ -55,10 +68,11 @@ impl Notices {
             sender: broadcast::Sender::new(NOTICES),
             own: Mutex::default(),
             changed: Mutex::default(),
+            leases: AtomicBool::new(false),
             notify: Notify::new(),
             entries: watch::Sender::new(()),
             heard: Notify::new(),
-            held_back: std::sync::atomic::AtomicBool::new(false),
+            held_back: AtomicBool::new(false),
         }
     }
 
@@ -106,9 +120,15 @@ impl Notices {
         self.heard.notify_one();
     }
 
+    /// A process has come, leaves, or has ended: others look at the leases.
+    pub(super) fn leases_changed(&self) {
+        self.leases.store(true, Ordering::Relaxed);
+        self.notify.notify_one();
+    }
+
     /// A reader has stopped at a gap of the history: it gets a notice when the gap is over.
     pub(super) fn hold_back(&self) {
-        self.held_back.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.held_back.store(true, Ordering::Relaxed);
         self.heard.notify_one();
     }
 }
@@ -155,21 +175,36 @@ async fn listen_and_notify(
         tokio::select! {
             payload = payloads.recv() => match payload {
                 Some(payload) if payload.starts_with(own) => {}
-                Some(_) => core.notices.heard(),
+                Some(payload) => {
+                    if payload.ends_with(LEASES) {
+                        // There may be no receiver.
+                        let _ = core.notices.sender.send(Notice::new(Buckets::NONE, 0));
+                    }
+                    core.notices.heard();
+                }
                 None => return,
             },
             () = core.notices.notify.notified() => {
+                // Not collected: a process that leaves does so once, and the others wait for it.
+                if core.notices.leases.swap(false, Ordering::Relaxed)
+                    && !notified(core, connected, format!("{own}:{LEASES}")).await
+                {
+                    return;
+                }
                 tokio::time::sleep(COLLECT).await;
                 let buckets = mem::take(&mut *core.notices.changed.lock());
-                let statement = Statement::new("SELECT pg_notify($1, $2)")
-                    .text(channel(core))
-                    .text(format!("{own}:{}", hexadecimal(&buckets)));
-                if connected.query(&statement).await.is_err() {
+                if !buckets.is_empty() && !notified(core, connected, format!("{own}:{}", hexadecimal(&buckets))).await {
                     return;
                 }
             }
         }
     }
+}
+
+/// Notifies the other processes. Returns whether the connection still works.
+async fn notified(core: &Core, connected: &Connected, payload: String) -> bool {
+    let statement = Statement::new("SELECT pg_notify($1, $2)").text(channel(core)).text(payload);
+    connected.query(&statement).await.is_ok()
 }
 
 /// The set as 256 hexadecimal digits: the payload of a notification has less than 8,000 bytes.
@@ -210,7 +245,7 @@ async fn look(core: &Core, position: &mut u64) -> Result<bool, StoreError> {
     if core.notices.sender.receiver_count() == 0 {
         return Ok(false);
     }
-    let held_back = core.notices.held_back.swap(false, std::sync::atomic::Ordering::Relaxed);
+    let held_back = core.notices.held_back.swap(false, Ordering::Relaxed);
     let Look { upto, high } = core.settled_now(*position).await?;
     if upto > *position {
         let entries = core.buckets_between(*position, upto, PAGE).await?;
@@ -230,7 +265,7 @@ async fn look(core: &Core, position: &mut u64) -> Result<bool, StoreError> {
     }
     let gap = upto < high;
     if gap {
-        core.notices.held_back.store(true, std::sync::atomic::Ordering::Relaxed);
+        core.notices.held_back.store(true, Ordering::Relaxed);
     }
     Ok(gap)
 }
