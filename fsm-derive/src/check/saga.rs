@@ -246,7 +246,7 @@ fn lost(machine: &Machine, errors: &mut Errors) {
             let step = name(machine, step);
             format!(
                 "{begin}: the outcome of `{step}` is unknown there, so what it returns is not there either; undo it by what was known before, \
-                 such as the instance's id, or build the target with `with = path`"
+                 such as `task.instance_key()`, or build the target with `with = path`"
             )
         } else if lost.found {
             format!(
