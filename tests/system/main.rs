@@ -32,6 +32,7 @@ mod records;
 mod resolution;
 mod resume;
 mod runtimes;
+mod sagas;
 mod schema;
 mod settings;
 mod several_timers;
