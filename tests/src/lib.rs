@@ -33,3 +33,6 @@ pub mod sqlite {}
 
 #[doc = include_str!("../../docs/comparison.md")]
 pub mod comparison {}
+
+#[doc = include_str!("../../docs/patterns.md")]
+pub mod patterns {}
