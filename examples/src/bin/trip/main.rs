@@ -148,6 +148,8 @@ mod tests {
     use super::*;
     use fsm_core::testing::Saga;
 
+    fsm_core::diagram!(Trip in "README.md");
+
     #[test]
     fn each_failure_undoes_what_was_booked() {
         let failures = Saga::<Trip>::each_failure();
