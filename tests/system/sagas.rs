@@ -213,7 +213,7 @@ async fn u1_each_failure_undoes_what_was_done_in_reverse() {
 }
 
 #[tokio::test]
-async fn u2_a_failing_compensation_is_parked_and_listed() {
+async fn u3_a_failing_compensation_is_parked_and_listed() {
     let world = World::new().await;
     world.providers.will("ticket", Answer::No);
     world.providers.will("refund", Answer::Error);
@@ -233,6 +233,24 @@ async fn u2_a_failing_compensation_is_parked_and_listed() {
     world.trips.unpark("t").await.unwrap();
     world.runtime.run_for(&world.clock, HOUR).await.unwrap();
     assert_eq!(world.trips.get("t").await.unwrap().state(), trip::State::Cancelled);
-    assert_eq!(world.providers.done()[3..], ["refund t", "refund t", "refund t", "release 12A"]);
+    assert_eq!(world.providers.done()[2..], ["refund t", "refund t", "refund t", "release 12A"]);
     assert_eq!(world.half_undone().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn u2_an_interrupted_step_is_undone_if_it_says_so() {
+    let world = World::new().await;
+    world.providers.will("charge", Answer::Never);
+    world.create("t").await;
+    world.providers.reached.notified().await;
+    world.trips.fire("t", trip::event::Cancel).await.unwrap();
+    world.runtime.run_until_idle().await.unwrap();
+    assert_eq!(world.providers.done(), ["reserve Ada", "charge Ada", "refund t", "release 12A"]);
+    world.providers.will("reserve", Answer::Never);
+    world.create("u").await;
+    world.providers.reached.notified().await;
+    world.trips.fire("u", trip::event::Cancel).await.unwrap();
+    world.runtime.run_until_idle().await.unwrap();
+    assert_eq!(world.providers.done()[4..], ["reserve Ada"], "it says `skip`");
+    assert_eq!(world.trips.get("u").await.unwrap().state(), trip::State::Cancelled);
 }
