@@ -80,7 +80,9 @@ impl Machine {
         let mut before = vec![Before::Unreached; self.states.len()];
         let mut origin = vec![None; self.states.len()];
         let mut ahead: Vec<usize> = (0..self.states.len()).filter(|state| self.states[*state].initial).collect();
-        ahead.iter().for_each(|state| before[*state] = Before::Same(Vec::new()));
+        for state in &ahead {
+            before[*state] = Before::Same(Vec::new());
+        }
         while let Some(from) = ahead.pop() {
             let mut after = before[from].clone();
             if let (Before::Same(steps), Some(_)) = (&mut after, self.states[from].compensation()) {
@@ -89,14 +91,13 @@ impl Machine {
             let next = self.from(from).filter(|transition| self.goes_on(transition));
             for to in next.flat_map(|transition| transition.to.iter().copied()).filter(|to| *to != from) {
                 let now = match (&before[to], &after) {
-                    (Before::Unreached, after) => after.clone(),
                     (Before::Same(one), Before::Same(other)) if one == other => continue,
                     (Before::Same(one), Before::Same(other)) => {
                         let ways = [(origin[to], one.clone()), (Some(from), other.clone())];
                         Before::Differs(Differs { at: to, ways })
                     }
-                    (Before::Same(_), after) => after.clone(),
                     (Before::Differs(_), _) => continue,
+                    (Before::Unreached | Before::Same(_), after) => after.clone(),
                 };
                 if matches!(before[to], Before::Unreached) {
                     origin[to] = Some(from);
