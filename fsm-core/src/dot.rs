@@ -16,7 +16,7 @@ use crate::{
 
 /// A graph in Graphviz's DOT language, written by [`Display`](fmt::Display).
 ///
-/// `work` states are dashed and end states have a double border. Transitions that many states share are one arrow, as in
+/// `work` states are dashed and end states have a double border. What undoes a step of a saga is dotted, and the way back is dashed. Transitions that many states share are one arrow, as in
 /// [`Mermaid`](crate::Mermaid). A history is a circle in its superstate, with `H`, or `H*` if it is deep.
 #[derive(Clone, Copy, Debug)]
 #[must_use = "the text is written by `Display`"]
@@ -65,6 +65,7 @@ impl Dot<'_> {
     fn state(&self, f: &mut fmt::Formatter<'_>, state: &StateInfo, indent: &str) -> fmt::Result {
         let style = match state.kind {
             StateKind::Rest => "rounded",
+            StateKind::Work if self.graph.is_compensation(state.name) => "rounded,dotted",
             StateKind::Work => "rounded,dashed",
             StateKind::End => "rounded,bold",
         };
@@ -148,7 +149,7 @@ impl fmt::Display for Dot<'_> {
                 if let Some(cluster) = cluster {
                     write!(f, ", ltail=cluster_{cluster}")?;
                 }
-                writeln!(f, "];")?;
+                writeln!(f, "{}];", if graph.leads_back(transition) { ", style=dashed" } else { "" })?;
             }
         }
         writeln!(f, "}}")

@@ -2,7 +2,7 @@
 
 use core::{fmt, time::Duration};
 
-use crate::{fired_by::FiredBy, waits::WaitInfo};
+use crate::{fired_by::FiredBy, saga::SagaInfo, waits::WaitInfo};
 
 /// A machine as `const` data: everything its declaration says, in declaration order.
 ///
@@ -37,6 +37,8 @@ pub struct Graph {
     pub transitions: &'static [TransitionInfo],
     /// All superstates.
     pub groups: &'static [GroupInfo],
+    /// How it is undone, `#[fsm(saga(undone = State))]`.
+    pub saga: Option<&'static SagaInfo>,
 }
 
 /// What moves a machine out of a state.
@@ -182,7 +184,17 @@ impl Graph {
     /// A graph without states, of schema version 1.
     #[must_use]
     pub const fn new(machine: &'static str) -> Self {
-        Self { machine, doc: "", version: 1, context: None, states: &[], events: &[], transitions: &[], groups: &[] }
+        Self {
+            machine,
+            doc: "",
+            version: 1,
+            context: None,
+            states: &[],
+            events: &[],
+            transitions: &[],
+            groups: &[],
+            saga: None,
+        }
     }
 
     /// Sets the doc comment.
@@ -231,6 +243,13 @@ impl Graph {
     #[must_use]
     pub const fn with_groups(mut self, groups: &'static [GroupInfo]) -> Self {
         self.groups = groups;
+        self
+    }
+
+    /// Sets how it is undone.
+    #[must_use]
+    pub const fn with_saga(mut self, saga: &'static SagaInfo) -> Self {
+        self.saga = Some(saga);
         self
     }
 

@@ -4,6 +4,7 @@ use core::fmt;
 
 use crate::{
     graph::{EventInfo, FieldInfo, Graph, GroupInfo, HistoryInfo, StateInfo, TimerDelay, TimerInfo, TransitionInfo},
+    saga::{SagaInfo, StepInfo},
     waits::{WaitInfo, WaitQuantity},
 };
 
@@ -18,6 +19,7 @@ use crate::{
 /// - The `by` of a transition is `"anyone"` or `"worker"`.
 /// - A timer has, beside its `event`, one of `after`, `{"secs": …, "nanos": …}`, `computed` and `at`, which are the code of its delay or
 ///   of its time.
+/// - `saga` is there only if the machine has one.
 /// - The `quantity` of a wait is `"one"`, `"all"`, `"any"`, or the number of instances that are enough.
 ///
 /// Options are `null` if empty. Later versions can add keys without changing the format number; a change or removal of a key
@@ -41,7 +43,7 @@ impl Graph {
 
 impl fmt::Display for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Graph { machine, doc, version, context, states, events, transitions, groups } = &self.0;
+        let Graph { machine, doc, version, context, states, events, transitions, groups, saga } = &self.0;
         write!(f, "{{\"format\":{},\"machine\":{}", Self::FORMAT, Text(machine))?;
         write!(f, ",\"doc\":{},\"version\":{version}", Text(doc))?;
         write!(f, ",\"fingerprint\":\"{:016x}\",\"context\":{},\"states\":", self.0.fingerprint(), Optional(*context))?;
@@ -75,6 +77,14 @@ impl fmt::Display for Json {
         array(f, groups, |f, GroupInfo { name, parent, doc }| {
             write!(f, "{{\"name\":{},\"parent\":{},\"doc\":{}}}", Text(name), Optional(*parent), Text(doc))
         })?;
+        if let Some(SagaInfo { undone, steps }) = saga {
+            write!(f, ",\"saga\":{{\"undone\":{},\"steps\":", Text(undone))?;
+            array(f, steps, |f, StepInfo { state, undo, uncertain }| {
+                write!(f, "{{\"state\":{},\"undo\":{}", Text(state), Optional(*undo))?;
+                write!(f, ",\"uncertain\":{uncertain}}}")
+            })?;
+            f.write_str("}")?;
+        }
         f.write_str("}")
     }
 }

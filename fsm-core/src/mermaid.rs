@@ -18,7 +18,7 @@ use crate::{
 /// A graph as Mermaid text (`stateDiagram-v2`), written by [`Display`](fmt::Display).
 ///
 /// States and transitions appear in declaration order, so the text is the same on every run. The diagram marks `work` states,
-/// end states, guards (`[guarded]`), `by = worker`, timers and waits, and shows the first line of each state's doc comment and its function on entry.
+/// end states, guards (`[guarded]`), `by = worker`, timers, waits and the way back of a saga, and shows the first line of each state's doc comment and its function on entry.
 ///
 /// Large graphs stay readable because shared transitions are drawn once: a transition of all members of a superstate (three or
 /// more) is one arrow from the superstate, and a transition of almost all states (nine or more) is one arrow from a box that
@@ -93,7 +93,10 @@ impl fmt::Display for Mermaid<'_> {
         for state in graph.states.iter().filter(|state| state.kind == StateKind::End) {
             writeln!(f, "    {} --> [*]", drawing.id(state.name))?;
         }
-        drawing.class(f, "work", "stroke-dasharray: 5 3", |state| state.kind == StateKind::Work)?;
+        let undo = |state: &StateInfo| graph.is_compensation(state.name);
+        let work = |state: &StateInfo| state.kind == StateKind::Work && !undo(state);
+        drawing.class(f, "work", "stroke-dasharray: 5 3", work)?;
+        drawing.class(f, "undo", "stroke-dasharray: 2 3,font-style: italic", undo)?;
         drawing.class(f, "ended", "stroke-width: 3px", |state| state.kind == StateKind::End)?;
         drawing.class(f, "here", "fill:#fd6,color:#000,stroke-width: 3px", |state| Some(state.name) == *highlight)
     }
@@ -168,6 +171,7 @@ impl Drawing<'_> {
         let guard = if transition.guarded { " [guarded]" } else { "" };
         let internal = if transition.internal { " (stays)" } else { "" };
         let by = if transition.by.includes_callers() { "" } else { " (by worker)" };
+        let undo = if self.graph.leads_back(transition) { " (undo)" } else { "" };
         let overrides = match transition.overrides {
             Some(outer) => format!(" (overrides {})", text(outer)),
             None => String::new(),
@@ -185,7 +189,7 @@ impl Drawing<'_> {
         };
         for to in heads {
             let event = text(transition.event);
-            writeln!(f, "    {from} --> {to} : {event}{guard}{internal}{by}{timer}{rewinds}{wait}{overrides}")?;
+            writeln!(f, "    {from} --> {to} : {event}{guard}{internal}{by}{undo}{timer}{rewinds}{wait}{overrides}")?;
         }
         Ok(())
     }

@@ -16,7 +16,7 @@ use crate::graph::{Graph, HistoryInfo, StateInfo, StateKind, TimerDelay, Transit
 ///   `after` or `at` of its transition.
 /// - End states are `final`. Only the first initial state is the document's.
 /// - What SCXML does not have is in attributes of the namespace `urn:fsm-core`: `work`, `enter` with the function that runs on entry, `guarded`,
-///   `branch`, `auto`, `by`, `after`, `at`, `rewinds`, and `name`, the name of a state that is not a valid id.
+///   `branch`, `auto`, `by`, `undoes` with the step of a saga, `undo`, `after`, `at`, `rewinds`, and `name`, the name of a state that is not a valid id.
 ///
 /// The data model is `null`: guards and functions are code, which the document does not contain.
 ///
@@ -90,6 +90,9 @@ impl Document<'_> {
         let element = if state.kind == StateKind::End { "final" } else { "state" };
         let work = if state.kind == StateKind::Work { " fsm:work=\"true\"" } else { "" };
         write!(f, "{indent}<{element} id=\"{}\"{}{work}", self.id(state.name), self.name(state.name))?;
+        if let Some(step) = self.graph.saga.and_then(|saga| saga.undoes(state.name)) {
+            write!(f, " fsm:undoes=\"{}\"", Escaped(step.state))?;
+        }
         if let Some(function) = state.enter {
             write!(f, " fsm:enter=\"{}\"", Escaped(function))?;
         }
@@ -151,12 +154,13 @@ impl Document<'_> {
             Some(history) => vec![self.history_id(history)],
             None => to.iter().map(|to| self.id(to).into()).collect(),
         };
+        let back = self.graph.leads_back(transition);
         for target in &targets {
             write!(f, "{indent}  <transition event=\"{}\"", Escaped(event))?;
             if !internal {
                 write!(f, " target=\"{target}\"")?;
             }
-            let marks = [(guarded, "guarded"), (targets.len() > 1, "branch"), (auto, "auto")];
+            let marks = [(guarded, "guarded"), (targets.len() > 1, "branch"), (auto, "auto"), (back, "undo")];
             for (_, mark) in marks.iter().filter(|(holds, _)| *holds) {
                 write!(f, " fsm:{mark}=\"true\"")?;
             }

@@ -10,7 +10,7 @@ use crate::graph::{Graph, StateKind};
 
 /// A graph's transitions as a Markdown table, written by [`Display`](fmt::Display).
 ///
-/// The columns are source, event, targets and notes: histories, guards, `auto`, timers, waits, work and `by = worker`.
+/// The columns are source, event, targets and notes: histories, guards, `auto`, timers, waits, work, `by = worker` and the way back of a saga.
 #[derive(Clone, Copy, Debug)]
 #[must_use = "the text is written by `Display`"]
 pub struct Table(Graph);
@@ -51,6 +51,7 @@ impl fmt::Display for Table {
                 (exhausted, "when attempts are exhausted"),
                 (work && by_anyone, "by work"),
                 (!by_anyone, "by worker only"),
+                (self.0.leads_back(transition), "undo"),
             ];
             for (_, note) in notes.iter().filter(|(holds, _)| *holds) {
                 write!(f, "{separator}{note}")?;

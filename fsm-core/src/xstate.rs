@@ -24,8 +24,8 @@ use crate::{
 /// - An internal transition has no target. A transition of a state to itself has `reenter`.
 /// - The function that runs on entry is an `entry` action.
 /// - A timer is an `after` beside the transition of its event. A computed delay has the name of the event, for `setup({ delays })`.
-/// - A transition that only the worker fires, `by = worker`, has the description `by worker`.
-/// - End states are `final`. `work` states have the tag `work`, further initial states the tag `initial`, and descriptions are the
+/// - A transition that only the worker fires, `by = worker`, has the description `by worker`; one on the way back of a saga `undo`, or `by worker, undo`.
+/// - End states are `final`. `work` states have the tag `work`, what undoes a step of a saga the tag `undo`, further initial states the tag `initial`, and descriptions are the
 ///   doc comments.
 ///
 /// ```
@@ -96,10 +96,12 @@ impl XstateJson {
             write!(f, "{}\"type\":\"final\"", item.next())?;
         }
         let further = state.initial && graph.initial().next().is_some_and(|first| first.name != state.name);
-        let tags: Vec<_> = [(state.kind == StateKind::Work, "\"work\""), (further, "\"initial\"")]
-            .into_iter()
-            .filter_map(|(holds, tag)| holds.then_some(tag))
-            .collect();
+        let tags = [
+            (state.kind == StateKind::Work, "\"work\""),
+            (graph.is_compensation(state.name), "\"undo\""),
+            (further, "\"initial\""),
+        ];
+        let tags: Vec<_> = tags.into_iter().filter_map(|(holds, tag)| holds.then_some(tag)).collect();
         if !tags.is_empty() {
             write!(f, "{}\"tags\":[{}]", item.next(), tags.join(","))?;
         }
@@ -177,7 +179,12 @@ impl XstateJson {
     /// The targets of a transition, separated by commas.
     fn branches(&self, f: &mut fmt::Formatter<'_>, transition: &TransitionInfo) -> fmt::Result {
         let TransitionInfo { from, event, to, internal, history, guarded, by, .. } = *transition;
-        let by = if by.includes_callers() { "" } else { ",\"description\":\"by worker\"" };
+        let by = match (by.includes_callers(), self.0.leads_back(transition)) {
+            (true, false) => "",
+            (true, true) => ",\"description\":\"undo\"",
+            (false, false) => ",\"description\":\"by worker\"",
+            (false, true) => ",\"description\":\"by worker, undo\"",
+        };
         if internal {
             let guard = if guarded { format!("\"guard\":{},", Text(event)) } else { String::new() };
             return write!(f, "{{{guard}\"actions\":[{}]{by}}}", Text(event));

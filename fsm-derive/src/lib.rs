@@ -94,6 +94,7 @@ use parse::Declaration;
 /// | `#[fsm(require(before(A, B)))]` | checked at compile time: every path to `B` passes `A` |
 /// | `#[fsm(require(never(A, B)))]` | there is no path from `A` to `B` |
 /// | `#[fsm(require(reaches(A, B)))]` | there is a path from `A` to `B` |
+/// | `#[fsm(saga(undone = State))]` | a saga: its steps are undone in reverse order if a later one fails, and it ends in `State` |
 /// | `#[on(event => Target, except(A, B))]` | a transition from every state except end states, `A` and `B` |
 ///
 /// # On a variant
@@ -118,6 +119,9 @@ use parse::Declaration;
 /// | `#[state(work, exhausted = event { field: value })]` | the event to fire after the worker's last attempt has failed; `error` is the last error |
 /// | `#[state(work, checkpoint = Type)]` | the type of the checkpoints that the worker stores for its next attempt |
 /// | `#[state(waits(field: Machine in State => event))]` | fires the event once the instance whose id is in the field is in the state; `all(field)`, `any(field)`, `at_least(2, field)` for several ids; `in A \| missing`; see `fsm-runtime` |
+/// | `#[state(work, undo = State)]` | a step of a saga, undone by the `work` state `State`; `undo = none` if there is nothing to undo |
+/// | `#[state(work, undo = State, uncertain = undo)]` | the step is undone, too, if its outcome is unknown; `uncertain = skip` if not |
+/// | `#[on(event => undo)]` | in a saga: to what undoes the last completed step, or, where a step is undone, the one before |
 /// | `#[state(end)]` | an end state |
 /// | `#[state(end, remove)]` | an end state in which a stored instance is removed |
 /// | `#[state(in = Active)]` | a member of a superstate |
@@ -192,6 +196,7 @@ use parse::Declaration;
 /// - states without transitions that are not end states, and end states with transitions;
 /// - `work` states without transitions;
 /// - timers whose event the state does not declare, two timers for one event, and rewound timers that the state does not have;
+/// - sagas that could leave a step without undoing it, undo in another order, or lose the data that undoing needs;
 /// - `by = worker` where no worker and no timer fires the event, and overrides that would open it to callers;
 /// - names that clash with each other or with generated names;
 /// - violated properties of `require(…)`, with a path:

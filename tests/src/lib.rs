@@ -36,3 +36,6 @@ pub mod patterns {}
 
 #[doc = include_str!("../../docs/comparison.md")]
 pub mod comparison {}
+
+#[doc = include_str!("../../docs/patterns.md")]
+pub mod patterns {}

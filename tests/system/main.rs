@@ -34,6 +34,7 @@ mod records;
 mod resolution;
 mod resume;
 mod runtimes;
+mod sagas;
 mod schema;
 mod settings;
 mod several_timers;

@@ -3,6 +3,7 @@
 //! - [`transition_paths`]: a shortest path to every transition, so that a test can fire all of them.
 //! - [`simple_paths`]: every path without a loop, up to a length.
 //! - [`assert_transitions!`](crate::assert_transitions): a table of expected transitions, including data and guards.
+//! - [`Saga::each_failure`]: every point at which a saga can fail, and what is undone then.
 //! - `paths` (feature `proptest`): random legal sequences of events.
 //!
 //! The paths come from the declared [graph](crate::StateMachine::GRAPH). The graph does not contain payloads, so
@@ -49,11 +50,13 @@
 
 mod path;
 mod rows;
+mod saga;
 #[cfg(feature = "proptest")]
 mod strategy;
 
 pub use path::{Path, PathError, Step, simple_paths, steps_from, transition_paths};
 #[doc(hidden)]
 pub use rows::Rows;
+pub use saga::{Failure, Saga};
 #[cfg(feature = "proptest")]
 pub use strategy::paths;

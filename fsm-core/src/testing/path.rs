@@ -121,7 +121,7 @@ impl<M: StateMachine> Path<M> {
         visited.filter(is_in).last()
     }
 
-    fn extended(&self, step: Step<M>) -> Self {
+    pub(super) fn extended(&self, step: Step<M>) -> Self {
         let mut path = self.clone();
         path.steps.push(step);
         path
@@ -188,7 +188,7 @@ pub(super) fn starts<M: StateMachine>() -> impl Iterator<Item = M::State> {
     M::GRAPH.initial().filter_map(|state| find(state.name))
 }
 
-fn find<N: Name>(name: &str) -> Option<N> {
+pub(super) fn find<N: Name>(name: &str) -> Option<N> {
     N::ALL.iter().copied().find(|known| known.as_str() == name)
 }
 

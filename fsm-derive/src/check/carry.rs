@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use syn::Member;
 
+use super::saga;
 use crate::{
     errors::Errors,
     model::{Machine, Transition, plain},
@@ -22,8 +23,10 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
             errors.at(&transition.ident, message);
             continue;
         };
-        for (index, (_, supply)) in machine.supplies(transition, target).iter().enumerate() {
-            if supply.is_none() {
+        for (index, (field, supply)) in machine.supplies(transition, target).iter().enumerate() {
+            let by_saga =
+                saga::is_checked(transition) && matches!(field.member, Member::Named(_)) && field.history.is_none();
+            if supply.is_none() && !by_saga {
                 let from = plain(&machine.states[transition.from].ident);
                 missing.entry((target, index)).or_default().push(format!("`{event}` from `{from}`"));
             }

@@ -14,6 +14,10 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
     let ends: Vec<_> = machine.states.iter().map(|state| state.kind == Kind::End).collect();
     let ending = places.leading_to(&ends);
     for (index, state) in machine.states.iter().enumerate() {
+        // What undoes a step is reported by the checks of the saga.
+        if state.undoes.is_some() {
+            continue;
+        }
         let name = plain(&state.ident);
         if !reached[index] {
             let message =

@@ -8,6 +8,7 @@ mod history;
 mod names;
 mod places;
 mod require;
+mod saga;
 mod waits;
 
 #[cfg(test)]
@@ -23,6 +24,7 @@ pub(crate) fn check(machine: &Machine, errors: &mut Errors) {
     history::check(machine, errors);
     durable::check(machine, errors);
     waits::check(machine, errors);
+    saga::check(machine, errors);
     if machine.complete {
         by::check(machine, errors);
         graph::check(machine, errors);

@@ -131,7 +131,8 @@ fn exceptions(machine: &Machine, transition: &Transition, group: usize, returns:
 fn alike(one: &Transition, other: &Transition, returns: bool) -> bool {
     let shown = |transition: &Transition| {
         let history = transition.history.map(|history| (history.group, history.deep));
-        (transition.event, transition.guard.is_some(), transition.internal, transition.is_for_callers(), history)
+        let undo = transition.undo.is_some();
+        (transition.event, transition.guard.is_some(), transition.internal, transition.is_for_callers(), history, undo)
     };
     let stays = |transition: &Transition| transition.to == [transition.from];
     let same_targets = if returns { stays(one) && stays(other) } else { one.to == other.to };

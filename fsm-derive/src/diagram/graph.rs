@@ -33,6 +33,8 @@ pub(super) struct Shape {
 pub(super) enum Style {
     Rest,
     Work,
+    /// A state that undoes a step of a saga.
+    Undo,
     End,
     /// A box for several states.
     Several,
@@ -47,6 +49,8 @@ pub(super) struct Arrow {
     pub(super) from: usize,
     pub(super) to: usize,
     pub(super) labels: Vec<Label>,
+    /// Whether it is on the way back of a saga.
+    pub(super) back: bool,
 }
 
 /// The label of an event, with its guard and timer.
@@ -79,9 +83,10 @@ pub(super) fn graph(machine: &Machine) -> Graph {
         for head in shared.heads() {
             let (Some(from), Some(to)) = (box_of(&shared.tail), box_of(&head)) else { continue };
             let label = label(machine, shared);
+            let back = machine.leads_back(shared.transition);
             match drawn.iter_mut().find(|arrow| (arrow.from, arrow.to) == (from, to)) {
                 Some(arrow) => arrow.labels.push(label),
-                None => drawn.push(Arrow { from, to, labels: vec![label] }),
+                None => drawn.push(Arrow { from, to, labels: vec![label], back }),
             }
         }
     }
@@ -152,6 +157,7 @@ fn names(machine: &Machine, states: impl Iterator<Item = usize>) -> Vec<String> 
 fn state_shape(state: &State) -> Shape {
     let (style, kind) = match state.kind {
         Kind::Rest => (Style::Rest, ""),
+        Kind::Work if state.undoes.is_some() => (Style::Undo, " (undoes a step)"),
         Kind::Work => (Style::Work, " (work)"),
         Kind::End => (Style::End, " (end)"),
     };
@@ -180,6 +186,9 @@ fn label(machine: &Machine, shared: &Shared<'_>) -> Label {
     }
     if !transition.is_for_callers() {
         text.push_str(" (by worker)");
+    }
+    if machine.leads_back(transition) {
+        text.push_str(" (undo)");
     }
     if !shared.except.is_empty() {
         let _ = write!(text, " (except {})", names(machine, shared.except.iter().copied()).join(", "));

@@ -39,7 +39,7 @@ pub(super) fn write(graph: &Graph) -> String {
         }
     }
     for (arrow, route) in between.iter().zip(&routes) {
-        svg.route(route);
+        svg.route(route, arrow.back);
         svg.labels(&arrow.labels, route.label);
     }
     for (index, shape) in graph.boxes.iter().enumerate().filter(|(_, shape)| shape.style != Style::Group) {
@@ -123,6 +123,7 @@ impl Svg {
             Style::Rest | Style::End | Style::Group | Style::History => "",
             Style::Work => " stroke-dasharray=\"6 3\"",
             Style::Several => " stroke-dasharray=\"1 3\"",
+            Style::Undo => " stroke-dasharray=\"2 3\"",
         };
         if shape.style == Style::History {
             self.ellipse(node);
@@ -148,7 +149,7 @@ impl Svg {
         self.line(if shape.link.is_some() { "</a>" } else { "" });
         if shape.initial {
             let _ = write!(self.0, "<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"5\"></circle>", left - ENTRY + 5.0, at.y);
-            self.path(&format!("M{:.1} {:.1}H{:.1}", left - ENTRY + 9.0, at.y, left - 6.0));
+            self.path(&format!("M{:.1} {:.1}H{:.1}", left - ENTRY + 9.0, at.y, left - 6.0), "");
             self.head(Point { x: left, y: at.y }, (1.0, 0.0));
         }
     }
@@ -174,8 +175,10 @@ impl Svg {
         );
     }
 
-    fn path(&mut self, data: &str) {
-        self.line(&format!("<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"{data}\"></path>"));
+    fn path(&mut self, data: &str, dashes: &str) {
+        self.line(&format!(
+            "<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\"{dashes} d=\"{data}\"></path>"
+        ));
     }
 
     /// The head of an arrow, at its end point.
@@ -193,7 +196,7 @@ impl Svg {
     }
 
     /// A smooth line through all points, vertical at both ends.
-    fn route(&mut self, route: &Route) {
+    fn route(&mut self, route: &Route, back: bool) {
         let [first, .., before, end] = route.points[..] else { return };
         let down = if end.y > before.y { 1.0 } else { -1.0 };
         let mut points = route.points.clone();
@@ -222,7 +225,7 @@ impl Svg {
                 pair[1].y
             );
         }
-        self.path(&data);
+        self.path(&data, if back { " stroke-dasharray=\"5 4\"" } else { "" });
         self.head(end, (0.0, down));
     }
 
@@ -244,7 +247,7 @@ impl Svg {
         let at = node.center;
         let (x, up, down) = (at.x + node.width / 2.0, at.y - 8.0, at.y + 8.0);
         let far = x + LOOP;
-        self.path(&format!("M{x:.1} {up:.1}C{far:.1} {up:.1} {far:.1} {down:.1} {:.1} {down:.1}", x + 7.0));
+        self.path(&format!("M{x:.1} {up:.1}C{far:.1} {up:.1} {far:.1} {down:.1} {:.1} {down:.1}", x + 7.0), "");
         self.head(Point { x, y: down }, (-1.0, 0.0));
         self.labels(&arrow.labels, Point { x: far, y: at.y });
     }

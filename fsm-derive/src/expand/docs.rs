@@ -37,6 +37,9 @@ fn table(machine: &Machine) -> String {
         if !transition.is_for_callers() {
             event.push_str(", by worker only");
         }
+        if machine.leads_back(transition) {
+            event.push_str(", undo");
+        }
         if state.timer(transition.event).is_some() {
             event.push_str(", also by a timer");
         }

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
 
-use super::{user_code, waits};
+use super::{saga, user_code, waits};
 use crate::{
     model::{Field, History, Kind, Machine, Origin, State, plain},
     normalize::Cx,
@@ -48,9 +48,10 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
         quote!(#core::GroupInfo::new(#name) #parent)
     });
     let groups = with_all("groups", groups);
+    let saga = with("saga", saga::info(cx));
     quote! {
         const __GRAPH: &#core::Graph =
-            &#core::Graph::new(#name) #doc #version #context #states #events #transitions #groups;
+            &#core::Graph::new(#name) #doc #version #context #states #events #transitions #groups #saga;
     }
 }
 

@@ -16,6 +16,7 @@ mod history;
 mod hygiene;
 mod machine;
 mod names;
+mod saga;
 mod serde;
 mod states;
 mod timers;

@@ -3,6 +3,7 @@
 mod carry;
 mod history;
 mod resolve;
+mod saga;
 mod waits;
 
 use proc_macro2::Span;
@@ -16,6 +17,7 @@ pub(crate) use crate::names::{pascal, plain, snake, snake_ident};
 pub(crate) use carry::Supply;
 pub(crate) use history::History;
 pub(crate) use resolve::{machine, module};
+pub(crate) use saga::{Before, Differs, Saga, Step, Way};
 pub(crate) use waits::Wait;
 
 /// A machine, ready to be checked and expanded.
@@ -42,6 +44,8 @@ pub(crate) struct Machine {
     pub(crate) transitions: Vec<Transition>,
     /// The properties declared with `require(…)`.
     pub(crate) requires: Vec<Require>,
+    /// Whether and how it is undone.
+    pub(crate) saga: Option<Saga>,
     /// Whether all names could be resolved, so that the graph can be checked.
     pub(crate) complete: bool,
 }
@@ -89,6 +93,10 @@ pub(crate) struct State {
     pub(crate) enter: Option<Function>,
     /// What it waits for, in the order of the declaration.
     pub(crate) waits: Vec<Wait>,
+    /// How it is undone, if it is a step of a saga.
+    pub(crate) step: Option<Step>,
+    /// The step that it undoes.
+    pub(crate) undoes: Option<usize>,
 }
 
 /// A superstate.
@@ -150,6 +158,8 @@ pub(crate) struct Transition {
     pub(crate) internal: bool,
     /// The history to which it leads. The targets are then all states that it can be.
     pub(crate) history: Option<History>,
+    /// The span of the target `undo`, for a transition on the way back of a saga.
+    pub(crate) undo: Option<Span>,
     /// The outer declaration that this one overrides, if there is one.
     pub(crate) overrides: Option<Origin>,
     /// The event after which the choice of several targets is named: the first of its `#[on(…)]`.

@@ -44,6 +44,10 @@ pub(super) fn option(owner: &str, name: &str) -> Option<Advice> {
         ("`#[state(…)]`", "parallel" | "orthogonal" | "regions") => {
             other("a machine is in one state at a time; declare a machine for each region")
         }
+        (
+            "`#[state(…)]`",
+            "compensate" | "compensation" | "compensated_by" | "rollback" | "undo_with" | "undone_by",
+        ) => same("undo"),
         ("`#[on(…)]`", "when" | "if" | "cond" | "condition" | "only_if") => same("guard"),
         ("`#[on(…)]`", "unless") => other("write `guard = path`, a function that refuses instead"),
         ("`#[on(…)]`", "action" | "actions" | "do" | "effect" | "then" | "map") => same("with"),

@@ -4,7 +4,7 @@ use proc_macro2::Span;
 use syn::{Ident, LitInt, Path, Token, Type, parenthesized, parse::ParseStream, punctuated::Punctuated};
 
 use super::{
-    On, on,
+    On, Saga, on, saga,
     syntax::{self, SeenOptions},
 };
 use crate::{errors::Errors, text};
@@ -21,6 +21,7 @@ pub(crate) struct Options {
     pub(crate) krate: Option<Path>,
     pub(crate) groups: Vec<Group>,
     pub(crate) requires: Vec<Require>,
+    pub(crate) saga: Option<Saga>,
     /// Whether `initial` is present, even if it could not be read.
     pub(crate) has_initial: bool,
     /// Whether `initial` or a `group(…)` could not be read completely.
@@ -61,7 +62,8 @@ pub(crate) enum Property {
     Reaches,
 }
 
-const KNOWN: [&str; 9] = ["initial", "derive", "durable", "context", "version", "module", "crate", "group", "require"];
+const KNOWN: [&str; 10] =
+    ["initial", "derive", "durable", "context", "version", "module", "crate", "group", "require", "saga"];
 
 impl Options {
     pub(super) fn read(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
@@ -127,6 +129,11 @@ impl Options {
                 });
                 self.incomplete |= !ok || read.is_err();
                 read?;
+            }
+            "saga" => {
+                let before = std::mem::replace(&mut self.incomplete, true);
+                self.saga = Some(saga::saga(input, &key)?);
+                self.incomplete = before;
             }
             _ => {
                 self.seen.allow_repeat(option);

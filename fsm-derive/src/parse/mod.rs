@@ -9,6 +9,7 @@ mod fsm;
 mod function;
 mod history;
 mod on;
+mod saga;
 mod state;
 mod syntax;
 mod waits;
@@ -24,6 +25,7 @@ pub(crate) use fsm::{Options, Property, Require};
 pub(crate) use function::{Check, Function, Guard};
 pub(crate) use history::History;
 pub(crate) use on::{On, OnEvent, Target, Targets};
+pub(crate) use saga::{Saga, Uncertain, Undo};
 pub(crate) use state::StateOptions;
 pub(crate) use waits::{Quantity, Wait};
 

@@ -13,7 +13,7 @@ use super::{
     by, dialects,
     function::{self, Function, Guard},
     history::{self, History},
-    span,
+    saga, span,
     syntax::{self, SeenOptions},
 };
 use crate::{errors::Errors, text};
@@ -53,6 +53,8 @@ pub(crate) enum Targets {
     States(Vec<Target>),
     /// `history(Superstate)`: the state of the superstate that was left.
     History(History),
+    /// `undo`: what undoes the last completed step of a saga.
+    Undo(Ident),
 }
 
 /// A target state.
@@ -120,6 +122,9 @@ fn targets(input: ParseStream<'_>) -> syn::Result<Targets> {
     if history::begins(input) {
         return Ok(Targets::History(history::read(input)?));
     }
+    if saga::begins(input) {
+        return Ok(Targets::Undo(saga::target(input)?));
+    }
     let targets = Punctuated::<Target, Token![|]>::parse_separated_nonempty_with(input, |input| {
         if input.peek(Token![Self]) && !input.peek2(Token![::]) {
             return Ok(Target::Source(input.parse::<Token![Self]>()?.span()));
@@ -130,6 +135,9 @@ fn targets(input: ParseStream<'_>) -> syn::Result<Targets> {
         }
         if history::begins(input) {
             return Err(history::not_combined(input.span()));
+        }
+        if saga::begins(input) {
+            return Err(saga::not_combined(input.span()));
         }
         syntax::state(input).map(Target::Named)
     })?;

@@ -4,7 +4,7 @@ use proc_macro2::Span;
 use syn::{Ident, LitStr, Type, parse::ParseStream};
 
 use super::{
-    FiredEvent, Function, Wait, function,
+    FiredEvent, Function, Uncertain, Undo, Wait, function, saga,
     syntax::{self, SeenOptions},
     waits,
 };
@@ -28,11 +28,28 @@ pub(crate) struct StateOptions {
     pub(crate) enter: Option<Function>,
     /// What it waits for.
     pub(crate) waits: Vec<Wait>,
+    /// The state that undoes it, in a saga.
+    pub(crate) undo: Option<Undo>,
+    /// Whether it is undone if its outcome is unknown.
+    pub(crate) uncertain: Option<Uncertain>,
     seen: SeenOptions,
 }
 
-const KNOWN: [&str; 11] =
-    ["work", "end", "type", "name", "was", "remove", "in", "exhausted", "checkpoint", "enter", "waits"];
+const KNOWN: [&str; 13] = [
+    "work",
+    "end",
+    "type",
+    "name",
+    "was",
+    "remove",
+    "in",
+    "exhausted",
+    "checkpoint",
+    "enter",
+    "waits",
+    "undo",
+    "uncertain",
+];
 
 impl StateOptions {
     pub(super) fn read(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
@@ -63,6 +80,8 @@ impl StateOptions {
                 self.seen.allow_repeat(option);
                 syntax::inside(input, &key, waits::EXAMPLE, |input| waits::read(input, &mut self.waits, errors))?;
             }
+            "undo" => self.undo = Some(saga::undo(input, &key)?),
+            "uncertain" => self.uncertain = Some(saga::uncertain(input, &key)?),
             "enter" => {
                 self.enter = Some(function::function(input, &key)?);
             }

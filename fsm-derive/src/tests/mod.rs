@@ -8,4 +8,5 @@ mod imports;
 mod mutations;
 mod names;
 mod panics;
+mod sagas;
 mod snapshots;

@@ -1,7 +1,7 @@
 //! Queries for lists of instances, and the counts of states.
 
 use crate::store::{Filter, Only};
-use fsm_core::{Graph, Name};
+use fsm_core::{Graph, Name, SagaInfo};
 use std::time::SystemTime;
 
 /// Which instances to list: all of them, ordered by id; or those of one state, of an age, parked, backing off or held, ordered by the time they entered
@@ -36,6 +36,7 @@ pub struct ListQuery<S> {
     id_prefix: Option<String>,
     entered_before: Option<SystemTime>,
     only: Option<Only>,
+    half_undone: bool,
     newest_first: bool,
     after: Option<String>,
     limit: usize,
@@ -49,6 +50,7 @@ impl<S: Name> ListQuery<S> {
             id_prefix: None,
             entered_before: None,
             only: None,
+            half_undone: false,
             newest_first: false,
             after: None,
             limit: 100,
@@ -100,6 +102,15 @@ impl<S: Name> ListQuery<S> {
         self
     }
 
+    /// Only instances of a saga that are parked on their way back: a step is not undone, and those before it are not either. Each row
+    /// has the reason; after its cause is gone, [`unpark`](crate::Machines::unpark) lets the way back go on. A machine without a saga has
+    /// none. With [`in_state`](Self::in_state), only those whose undoing stopped there.
+    pub fn half_undone(mut self) -> Self {
+        self.only = Some(Only::Parked);
+        self.half_undone = true;
+        self
+    }
+
     /// The latest first, by the time at which the instances entered their present state. Without it, a list by time begins with the
     /// oldest; both orders are the exact reverse of each other.
     pub fn newest_first(mut self) -> Self {
@@ -125,10 +136,21 @@ impl<S: Name> ListQuery<S> {
         self.state
     }
 
+    /// The stored names of the states that are wanted, unless all are.
+    fn states(&self, graph: &Graph) -> Option<Vec<String>> {
+        let is_wanted = |name: &str| self.state.is_none_or(|state| state.as_str() == name);
+        let names: Vec<_> = if self.half_undone {
+            graph.saga.into_iter().flat_map(SagaInfo::compensations).filter(|name| is_wanted(name)).collect()
+        } else {
+            vec![self.state?.as_str()]
+        };
+        Some(names.into_iter().flat_map(|name| graph.stored_names(name)).map(str::to_owned).collect())
+    }
+
     pub(super) fn filter(&self, graph: &Graph) -> Filter {
         Filter {
             machine: graph.machine.to_owned(),
-            states: self.state.map(|state| graph.stored_names(state.as_str()).map(str::to_owned).collect()),
+            states: self.states(graph),
             id_prefix: self.id_prefix.clone(),
             entered_before: self.entered_before,
             only: self.only,

@@ -281,8 +281,14 @@ fn work_status(graph: &Graph, state: &str, row: &Row, engine: &Engine) -> Option
     if let Some(reason) = &row.hold {
         return Some(format!("its work is held ({reason}); call `unhold`"));
     }
+    let undone = graph.saga.and_then(|saga| saga.undoes(state)).map(|step| step.state);
     Some(match (&row.parked, &row.owner, pause) {
-        (Some(reason), _, _) => format!("its work is parked ({reason}); fire an event that moves it, or call `unpark`"),
+        (Some(reason), _, _) => match undone {
+            Some(step) => format!(
+                "it is half undone: what undoes `{step}` is parked ({reason}); call `unpark` once the cause is gone"
+            ),
+            None => format!("its work is parked ({reason}); fire an event that moves it, or call `unpark`"),
+        },
         (None, Some(_), _) => format!("attempt {} is under way", row.attempt),
         (None, None, Some(pause)) if row.attempt > 0 => {
             format!("attempt {} failed{error}; the next one begins in {pause:.1?}", row.attempt)

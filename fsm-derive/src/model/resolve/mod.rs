@@ -3,6 +3,7 @@
 mod by;
 mod fired_event;
 mod history;
+mod saga;
 mod states;
 mod transitions;
 mod waits;
@@ -32,7 +33,7 @@ pub(crate) fn module(declaration: &Declaration, errors: &mut Errors) -> Ident {
 
 /// Resolves a declaration.
 pub(crate) fn machine(declaration: Declaration, module: Ident, errors: &mut Errors) -> Machine {
-    let Declaration { ident, vis, generics, attrs, options, enum_ons, variants, complete } = declaration;
+    let Declaration { ident, vis, generics, attrs, options, enum_ons, mut variants, complete } = declaration;
     let mut machine = Machine {
         vis,
         generics,
@@ -50,6 +51,7 @@ pub(crate) fn machine(declaration: Declaration, module: Ident, errors: &mut Erro
         events: Vec::new(),
         transitions: Vec::new(),
         requires: Vec::new(),
+        saga: None,
         complete,
         ident,
     };
@@ -58,6 +60,10 @@ pub(crate) fn machine(declaration: Declaration, module: Ident, errors: &mut Erro
     for (state, variant) in variants.iter().enumerate() {
         resolve.kind(state, &variant.options);
         resolve.group(state, &variant.options);
+    }
+    resolve.saga(options.saga);
+    for (state, variant) in variants.iter_mut().enumerate() {
+        resolve.step(state, &mut variant.options);
     }
     resolve.history_fields();
     for (from, variant) in variants.iter().enumerate() {
@@ -84,6 +90,7 @@ pub(crate) fn machine(declaration: Declaration, module: Ident, errors: &mut Erro
         resolve.waits(state, variant.options.waits);
     }
     resolve.rewinds();
+    resolve.ways_back();
     resolve.requires(options.requires);
     machine
 }

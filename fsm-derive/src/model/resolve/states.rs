@@ -33,6 +33,8 @@ pub(super) fn state(variant: &Variant) -> State {
         checkpoint: None,
         enter: options.enter.clone(),
         waits: Vec::new(),
+        step: None,
+        undoes: None,
     }
 }
 

@@ -3,7 +3,7 @@
 use proc_macro2::Span;
 use syn::Ident;
 
-use super::{Resolver, states};
+use super::{Resolver, saga::requires_saga, states};
 use crate::{
     model::{Event, History, Kind, Origin, Transition, plain, snake},
     names,
@@ -18,6 +18,7 @@ struct Resolved<'o> {
     to: Vec<Option<usize>>,
     internal: bool,
     history: Option<History>,
+    undo: Option<Span>,
 }
 
 impl Resolver<'_> {
@@ -58,7 +59,12 @@ impl Resolver<'_> {
             except.push(state);
         }
         let resolved = self.on(on);
-        let accepts = |state: &usize| self.machine.states[*state].kind != Kind::End && !except.contains(state);
+        // Only its own `undo` leads on from a state that undoes a step.
+        let forward = matches!(on.targets, Targets::Undo(_));
+        let accepts = |state: &usize| {
+            let of = &self.machine.states[*state];
+            of.kind != Kind::End && !except.contains(state) && !(forward && of.undoes.is_some())
+        };
         let sources: Vec<_> = members.iter().copied().filter(accepts).collect();
         if sources.is_empty() && !members.is_empty() && self.machine.complete {
             for event in &on.events {
@@ -119,15 +125,24 @@ impl Resolver<'_> {
             );
             self.errors.at(first, message);
         }
+        let mut undo = None;
         let (to, history) = match &on.targets {
             Targets::Internal(_) => (vec![None], None),
             Targets::States(targets) => (self.targets(targets)?, None),
+            Targets::Undo(ident) => match self.undo(ident) {
+                Some(state) => (vec![Some(state)], None),
+                None if self.machine.saga.is_none() => return None,
+                None => {
+                    undo = Some(ident.span());
+                    (Vec::new(), None)
+                }
+            },
             Targets::History(history) => {
                 let history = self.history(on, history)?;
                 (self.machine.remembered(history.group).map(Some).collect(), Some(history))
             }
         };
-        Some(Resolved { events, to, internal, history })
+        Some(Resolved { events, to, internal, history, undo })
     }
 
     /// The targets; `None` stands for the state that is left. Returns `None` if one is unknown.
@@ -151,6 +166,21 @@ impl Resolver<'_> {
             }
         }
         known.then_some(to)
+    }
+
+    /// Reports the target `undo` outside of a saga, where it is the name of a state if one has it.
+    fn undo(&mut self, ident: &Ident) -> Option<usize> {
+        if self.machine.saga.is_some() {
+            return None;
+        }
+        if self.machine.states.iter().any(|state| state.ident == *ident) {
+            return self.state(ident);
+        }
+        if self.machine.complete {
+            self.errors.at(ident, requires_saga("undo"));
+        }
+        self.machine.complete = false;
+        None
     }
 
     fn event(&mut self, event: &OnEvent) -> Option<usize> {
@@ -247,6 +277,7 @@ impl Resolver<'_> {
             to,
             internal: resolved.internal,
             history: resolved.history,
+            undo: resolved.undo,
             overrides: None,
             choice,
             guard: on.guard.clone(),
@@ -254,7 +285,8 @@ impl Resolver<'_> {
             rewind: if resolved.internal { on.rewind.clone() } else { Vec::new() },
             rewinds: Vec::new(),
             auto: on.auto,
-            by: on.by,
+            // Only the worker knows that it has undone the step.
+            by: on.by.or(resolved.undo.filter(|_| self.machine.states[from].undoes.is_some())),
             complete: on.complete,
         });
     }
@@ -265,6 +297,7 @@ impl Resolver<'_> {
         let span = match &on.targets {
             Targets::Internal(span) => *span,
             Targets::History(history) => history.span,
+            Targets::Undo(ident) => ident.span(),
             Targets::States(targets) => targets
                 .iter()
                 .find_map(|target| match target {
