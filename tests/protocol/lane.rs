@@ -45,6 +45,8 @@ enum Dropped {
     CheckTimeline,
     /// The sequences jump by more than the standby can lack.
     Jump,
+    /// They jump farther with each timeline that the standby lacks.
+    JumpByTimeline,
 }
 
 /// What a job changes.
@@ -150,7 +152,7 @@ struct World {
     failovers: u8,
 }
 
-const JUMP: u8 = 50;
+const JUMP: u8 = 20;
 
 impl Lane {
     fn new(jobs: [Kind; 2]) -> Self {
@@ -167,8 +169,13 @@ impl Lane {
         match world.client {
             Client::Raise => with("RAISE_TIMELINE", &|it| {
                 if it.database.timeline < it.timeline {
+                    let timelines = it.timeline - it.database.timeline;
                     it.database.timeline = it.timeline;
-                    it.database.sequence += if self.dropped == Dropped::Jump { 0 } else { JUMP };
+                    it.database.sequence += match self.dropped {
+                        Dropped::Jump => 0,
+                        Dropped::JumpByTimeline => JUMP,
+                        _ => timelines * JUMP,
+                    };
                 }
                 it.client = Client::AddLane;
             }),
@@ -441,7 +448,8 @@ const WITH: [Kind; 2] = [Kind::With, Kind::With];
 
 fn lanes() -> Vec<Lane> {
     let failover = Lane { losses: 1, failovers: 1, ..Lane::new(COMPARES) };
-    let mut lanes = vec![Lane::new(COMPARES), Lane::new(ADDS), Lane::new(WITH), failover];
+    let two_failovers = Lane { losses: 0, failovers: 2, ..Lane::new(COMPARES) };
+    let mut lanes = vec![Lane::new(COMPARES), Lane::new(ADDS), Lane::new(WITH), failover, two_failovers];
     if let Some(faults) = more_faults() {
         lanes.extend([COMPARES, WITH].map(|jobs| Lane { losses: faults, failovers: faults, ..Lane::new(jobs) }));
     }
@@ -476,8 +484,9 @@ fn n45_each_rule_of_the_lane_is_needed() {
         (Dropped::KeepRow, WITH, wrong),
         (Dropped::CheckTimeline, COMPARES, again),
         (Dropped::Jump, COMPARES, again),
+        (Dropped::JumpByTimeline, COMPARES, again),
     ] {
-        let failovers = u8::from(broken == again);
+        let failovers = if broken == again { 2 } else { 0 };
         match search(&Lane { dropped, failovers, ..Lane::new(jobs) }) {
             Ok(_) => panic!("without {dropped:?} everything still holds"),
             Err(found) => assert_eq!(found.broken, broken, "{dropped:?}, {jobs:?}: {found:?}"),

@@ -288,3 +288,28 @@ async fn an_unresolved_batch_does_not_answer_for_the_next() {
     let row = committed(&store, vec![Change::Create(create("c"))]).await.remove(0);
     assert_eq!(store.get(row.key.clone()).await.unwrap(), Some(row));
 }
+
+/// The server of a second failover may lack the first one's jump, too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sequences_jump_farther_after_two_failovers() {
+    let (server, schema) = (Server::shared(), Server::shared().new_schema());
+    let store = Postgres::options(server.url()).schema(&schema).open().await.unwrap();
+    let admin = server.connect().await;
+    let (mut fences, mut sequences) = (Vec::new(), Vec::new());
+    for (id, timeline) in [("a", 0), ("b", -1)] {
+        // As if the server had branched off before the other one, and its log is one or two timelines further.
+        let as_before = format!(
+            "UPDATE {schema}.meta SET value = {timeline} WHERE name = 'timeline'; DELETE FROM {schema}.history;
+             SELECT setval('{schema}.fence', 1), setval('{schema}.sequence', 100)"
+        );
+        admin.batch_execute(&as_before).await.unwrap();
+        let Row { key, incarnation, version, fence, .. } =
+            committed(&store, vec![Change::Create(create(id))]).await.remove(0);
+        let claim = Claim { key, incarnation, version, fence, owner: "me".into() };
+        fences.push(committed(&store, vec![Change::Claim(claim)]).await.remove(0).fence);
+        let newest = admin.query_one(&format!("SELECT max(sequence) FROM {schema}.history"), &[]).await.unwrap();
+        sequences.push(newest.get::<_, i64>(0));
+    }
+    assert!(fences[1] >= fences[0] + (1 << 20), "{fences:?}");
+    assert!(sequences[1] >= sequences[0] + (1 << 20), "{sequences:?}");
+}

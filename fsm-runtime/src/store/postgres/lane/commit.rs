@@ -28,16 +28,19 @@ const ADD_LANE: &str = "INSERT INTO {schema}.lanes (lane, batch, missed, seen) V
     ON CONFLICT (lane) DO UPDATE SET seen = clock_timestamp() RETURNING batch";
 
 /// After a failover to a server that lacks the last commits, the sequences go on far beyond what the former primary may have given out:
-/// no fence and no number of the history is given out twice.
+/// no fence and no number of the history is given out twice. They go on farther with each timeline that this server does not know: the
+/// former primary of each has gone on in the same way.
 const RAISE_TIMELINE: &str = "
 WITH present AS (
-    SELECT ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::bigint AS timeline
+    SELECT ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::bigint AS timeline, m.value AS known
+    FROM {schema}.meta m WHERE m.name = 'timeline'
 ), raised AS (
-    UPDATE {schema}.meta m SET value = p.timeline FROM present p WHERE m.name = 'timeline' AND m.value < p.timeline RETURNING 1
+    UPDATE {schema}.meta m SET value = p.timeline FROM present p WHERE m.name = 'timeline' AND m.value < p.timeline
+    RETURNING (p.timeline - p.known) * 1048576 AS jump
 )
-SELECT setval('{schema}.fence', (SELECT last_value FROM {schema}.fence) + 1048576),
-       setval('{schema}.sequence', (SELECT last_value FROM {schema}.sequence) + 1048576)
-FROM raised";
+SELECT setval('{schema}.fence', (SELECT last_value FROM {schema}.fence) + r.jump),
+       setval('{schema}.sequence', (SELECT last_value FROM {schema}.sequence) + r.jump)
+FROM raised r";
 
 /// Keeps a batch whose answer was lost from being committed from now on. Waits for its transaction, if that is still open.
 const FENCE_OFF: &str =
