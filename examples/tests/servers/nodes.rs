@@ -97,3 +97,32 @@ fn commands_work_on_a_database() {
     assert_eq!(refused.status.code(), Some(2));
     assert!(refused.stderr.contains("unknown scheme `mysql`: expected the path of a file"), "{}", refused.stderr);
 }
+
+#[test]
+fn a_store_moves_to_a_database() {
+    if !is_installed() {
+        return;
+    }
+    let (fixture, server) = (Fixture::with(&["one", "two"]), tests_postgres::Server::start());
+    let url = server.url();
+    let manager = fixture.manage();
+    fixture.reaches("one", "Running");
+    let refused = fixture.refused(&["move", &url]);
+    assert!(refused.contains("servers.db is in use by process ") && refused.contains("stop them"), "{refused}");
+    manager.signal(rustix::process::Signal::TERM);
+    assert!(manager.ended().status.success());
+    let (pid, _) = fixture.alive("one").expect("it runs on");
+
+    let printed = fixture.ok(&["move", &url]);
+    assert!(printed.contains("rows copied (100 %)\n2 instances, 6 history entries"), "{printed}");
+    assert!(fixture.refused(&["move", &url]).contains("is not empty: it has instances, history"));
+    let refused = fixture.refused(&["up"]);
+    assert!(refused.contains("its contents were moved to PostgreSQL at 127.0.0.1"), "{refused}");
+    let refused = fixture.refused(&["move", "other.db"]);
+    assert!(refused.contains("the contents of a file are moved to a database"), "{refused}");
+
+    // The next manager finds the same processes.
+    fixture.ok(&["up", "--store", &url]);
+    assert_eq!(fixture.alive("one").expect("it runs").0, pid);
+    fixture.ok(&["down", "one", "two", "--store", &url]);
+}

@@ -71,6 +71,14 @@ pub(crate) enum Command {
     },
     /// Keep all configured servers running until Ctrl-C or SIGTERM
     Manage,
+    /// Move the contents of the store, a file, to an empty database
+    ///
+    /// Stop all managers before. The file takes no changes afterwards; the servers run on.
+    Move {
+        /// The database, as `postgres://user@host/database`
+        #[arg(value_name = "DATABASE")]
+        to: Location,
+    },
     /// Show how three nodes share the servers, in about twenty seconds
     ///
     /// The nodes are processes. They share a PostgreSQL database that is started for them, if a server is installed, or a file. One is

@@ -1,4 +1,4 @@
-//! The commands `up`, `down`, `manage`, `unpark`, `ls`, `status`, `log` and `graph`.
+//! The commands `up`, `down`, `manage`, `unpark`, `ls`, `status`, `log`, `graph` and `move`.
 
 use crate::{
     cli::Paths,
@@ -8,6 +8,7 @@ use crate::{
     machine::Server,
     render,
     session::{Session, run_dir},
+    store::Location,
     tail::{claimed, history, rows},
 };
 use anyhow::{Context as _, anyhow, bail, ensure};
@@ -134,6 +135,14 @@ pub(crate) async fn graph(paths: &Paths, id: Option<&str>) -> anyhow::Result<()>
             print!("{}", diagram.highlight(record.state().as_str()));
         }
     }
+    Ok(())
+}
+
+/// Moves the contents of the store to a database.
+pub(crate) async fn move_to(paths: &Paths, to: &Location) -> anyhow::Result<()> {
+    let store = paths.store();
+    store.move_to(to, |progress| println!("{progress}")).await?;
+    println!("moved; name the database with --store from now on");
     Ok(())
 }
 

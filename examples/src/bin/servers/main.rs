@@ -47,6 +47,7 @@ async fn run(Cli { paths, command }: Cli) -> anyhow::Result<()> {
         Some(Command::Status) => commands::status(&paths).await,
         Some(Command::Log { id }) => commands::log(&paths, &id).await,
         Some(Command::Graph { id }) => commands::graph(&paths, id.as_deref()).await,
+        Some(Command::Move { to }) => commands::move_to(&paths, &to).await,
         Some(Command::Nodes) => nodes::run(&paths).await,
         Some(Command::Serve(serve)) => serve::run(serve).await,
     }

@@ -2,14 +2,24 @@
 
 use crate::config::display_path;
 use anyhow::{Context as _, bail, ensure};
+#[cfg(feature = "postgres")]
+use fsm_runtime::store::postgres::{OpenError, Postgres};
 use fsm_runtime::{Builder, Runtime, store::sqlite::Sqlite};
-use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
+#[cfg(feature = "postgres")]
+use std::time::Duration;
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 /// The lease of a process on a database. Another process takes over what a killed one worked on when its lease has ended; on one file,
 /// the end of a process is seen at once.
+#[cfg(feature = "postgres")]
 const LEASE: Duration = Duration::from_secs(5);
 
 /// How often a database is scanned for due work, beside the notifications of changes.
+#[cfg(feature = "postgres")]
 const SCAN: Duration = Duration::from_secs(1);
 
 /// Where the store is.
@@ -61,23 +71,43 @@ impl Location {
     /// Opens the store. Fails if there is none.
     pub(crate) async fn open_existing(&self) -> anyhow::Result<Builder> {
         match self {
-            Self::File(path) => {
-                let exists = path.try_exists().with_context(|| display_path(path))?;
-                ensure!(
-                    exists,
-                    "there is no store {}; run `servers up` to create it, or name another with --store or --data",
-                    display_path(path)
-                );
-                self.open().await
-            }
+            Self::File(path) => Ok(Runtime::builder(existing(path).await?)),
             Self::Database(url) => database(url, false).await,
         }
     }
+
+    /// Moves the contents of this file to the database `to`.
+    #[cfg(feature = "postgres")]
+    pub(crate) async fn move_to(&self, to: &Self, mut print: impl FnMut(String)) -> anyhow::Result<()> {
+        let (Self::File(file), Self::Database(url)) = (self, to) else {
+            bail!("the contents of a file are moved to a database: `servers move postgres://user@host/database`");
+        };
+        let (source, target) = (existing(file).await?, Postgres::open(url).await?);
+        let copied = source.copy_to(&target, |progress| print(progress.to_string())).await?;
+        print(copied.to_string());
+        Ok(())
+    }
+
+    #[cfg(not(feature = "postgres"))]
+    #[allow(clippy::unused_async, clippy::unused_self)]
+    pub(crate) async fn move_to(&self, _: &Self, _: impl FnMut(String)) -> anyhow::Result<()> {
+        bail!("this program was built without the feature `postgres`")
+    }
+}
+
+/// The store in a file that exists.
+async fn existing(path: &Path) -> anyhow::Result<Sqlite> {
+    let exists = path.try_exists().with_context(|| display_path(path))?;
+    ensure!(
+        exists,
+        "there is no store {}; run `servers up` to create it, or name another with --store or --data",
+        display_path(path)
+    );
+    Ok(Sqlite::open(path).await?)
 }
 
 #[cfg(feature = "postgres")]
 async fn database(url: &str, create: bool) -> anyhow::Result<Builder> {
-    use fsm_runtime::store::postgres::{OpenError, Postgres};
     // A command that only reads does not wait long for a server that is not there.
     let timeout = Duration::from_secs(if create { 30 } else { 5 });
     let store = match Postgres::options(url).migrate(create).timeout(timeout).open().await {
