@@ -31,9 +31,6 @@ pub mod http {}
 #[doc = include_str!("../../docs/sqlite.md")]
 pub mod sqlite {}
 
-#[doc = include_str!("../../docs/patterns.md")]
-pub mod patterns {}
-
 #[doc = include_str!("../../docs/comparison.md")]
 pub mod comparison {}
 

@@ -261,8 +261,8 @@ struct Seen {
 
 impl Seen {
     async fn of(session: &Session) -> anyhow::Result<Self> {
-        let live = session.all_processes().await?.into_iter().filter(|lease| lease.live);
-        let live: Vec<String> = live.map(|lease| lease.node).collect();
+        let live = session.nodes().await?.into_iter().filter(|node| node.live);
+        let live: Vec<String> = live.map(|node| node.name).collect();
         let claims = claimed(&session.servers()).await?.into_iter().filter(|claim| !claim.is_orphaned());
         let work = claims.filter_map(|claim| Some((claim.row.key.id.to_string(), claim.by?.node)));
         Ok(Self { work: work.collect(), live })
