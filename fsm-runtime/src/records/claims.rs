@@ -37,7 +37,7 @@ impl<M: Durable> Machines<M> {
     /// One page of the instances that a process has claimed, this one included, ordered by id. An instance whose process has no live
     /// lease is [orphaned](ClaimedInstance::is_orphaned). The cost depends on the number of claims, not of rows.
     ///
-    /// [`Runtime::processes`](crate::Runtime::processes) lists the processes, and [`Runtime::status`](crate::Runtime::status) the
+    /// [`Runtime::nodes`](crate::Runtime::nodes) lists the processes, and [`Runtime::status`](crate::Runtime::status) the
     /// workers of this one.
     ///
     /// # Errors
