@@ -212,7 +212,7 @@ fn choices(cx: &Cx<'_>) -> TokenStream {
     let (given, machine, whole) = (local("__given"), local("__machine"), cx.whole_ty());
     let branching = cx.machine.choices();
     let impls = branching.map(|transition| {
-        let (choice, ty) = (cx.machine.choice(transition), cx.target_ty(transition, |state| cx.machine_ty(state)));
+        let (choice, ty) = (cx.machine.choice(transition), cx.target_ty(transition, &|state| cx.machine_ty(state)));
         let targets = transition.to.iter().map(|to| &cx.machine.states[*to].ident);
         quote! {
             #[automatically_derived]

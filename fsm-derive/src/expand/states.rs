@@ -26,7 +26,7 @@ fn state_struct(cx: &Cx<'_>, stored: &StoredTypes, index: usize) -> TokenStream 
     let state = &cx.machine.states[index];
     let vis = cx.vis(1);
     let (ident, ty, scope) = (&state.ident, &state.ty, cx.state_scope(index));
-    let derives = cx.derives(1, |_| true);
+    let derives = cx.derives(1, &|_| true);
     let attrs = docs(&state.attrs, &format!("State `{}`.", plain(ident)));
     let lints = lints(&state.attrs, &["allow", "expect"]);
     let non_exhaustive = state.attrs.iter().filter(|attr| attr.path().is_ident("non_exhaustive"));

@@ -126,7 +126,7 @@ impl Scope {
 }
 
 fn deeper(tokens: TokenStream) -> TokenStream {
-    Move { depth: 1, enum_ty: &TokenStream::new() }.tokens(tokens)
+    Move { depth: 1, enum_ty: &TokenStream::new() }.tokens(&tokens)
 }
 
 fn filtered<T: ToTokens + Clone>(

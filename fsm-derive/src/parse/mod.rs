@@ -16,7 +16,7 @@ mod waits;
 use std::collections::HashSet;
 
 use proc_macro2::Span;
-use syn::{Attribute, Data, DeriveInput, Field, Fields, Generics, Ident, Visibility, ext::IdentExt as _};
+use syn::{Attribute, Data, DeriveInput, Fields, Generics, Ident, Visibility};
 
 pub(crate) use after::{After, Delay};
 pub(crate) use fired_event::{FiredEvent, Value};
@@ -27,7 +27,7 @@ pub(crate) use on::{On, OnEvent, Target, Targets};
 pub(crate) use state::StateOptions;
 pub(crate) use waits::{Quantity, Wait};
 
-use crate::errors::Errors;
+use crate::{errors::Errors, names::plain};
 
 /// An annotated enum.
 pub(crate) struct Declaration {
@@ -80,7 +80,7 @@ pub(crate) fn declaration(input: DeriveInput, errors: &mut Errors) -> Declaratio
         Data::Enum(data) => {
             let mut names = HashSet::new();
             let (distinct, duplicates): (Vec<_>, Vec<_>) =
-                data.variants.into_iter().partition(|variant| names.insert(variant.ident.unraw()));
+                data.variants.into_iter().partition(|variant| names.insert(plain(&variant.ident)));
             for variant in duplicates {
                 errors.at(&variant.ident, format!("state `{}` is declared twice: rename one", variant.ident));
             }
@@ -148,8 +148,10 @@ fn remove_duplicates(fields: &mut Fields) {
     if let Fields::Named(named) = fields {
         let mut names = HashSet::new();
         let fields = std::mem::take(&mut named.named);
-        named.named =
-            fields.into_iter().filter(|field: &Field| names.insert(field.ident.as_ref().map(Ident::unraw))).collect();
+        named.named = fields
+            .into_iter()
+            .filter(|field| names.insert(field.ident.as_ref().map(plain).unwrap_or_default()))
+            .collect();
     }
 }
 

@@ -66,12 +66,14 @@ pub(crate) fn machine(declaration: Declaration, module: Ident, errors: &mut Erro
         }
     }
     // Inner declarations override outer ones, so they are resolved first.
-    let depth = |group: &usize| std::iter::successors(Some(*group), |group| options.groups[*group].parent).count();
-    let mut groups: Vec<_> = (0..options.groups.len()).collect();
-    groups.sort_by_key(|group| std::cmp::Reverse(depth(group)));
-    for group in groups {
-        for on in &options.groups[group].ons {
-            resolve.shared_transition(on, Origin::Group(group));
+    let depth = |group: usize| std::iter::successors(Some(group), |group| options.groups[*group].parent).count();
+    let depths: Vec<_> = (0..options.groups.len()).map(depth).collect();
+    let deepest = depths.iter().max().copied().unwrap_or_default();
+    for depth in (1..=deepest).rev() {
+        for group in (0..depths.len()).filter(|group| depths[*group] == depth) {
+            for on in &options.groups[group].ons {
+                resolve.shared_transition(on, Origin::Group(group));
+            }
         }
     }
     for on in &enum_ons {
