@@ -34,6 +34,13 @@ pub(crate) fn mentions_lifetime(tokens: &dyn ToTokens, name: &str) -> bool {
     })
 }
 
+/// The identifiers in alphabetical order, each once.
+pub(crate) fn distinct(mut idents: Vec<Ident>) -> Vec<Ident> {
+    idents.sort();
+    idents.dedup();
+    idents
+}
+
 /// `::` begins at `i`.
 pub(crate) fn colons(tokens: &[TokenTree], i: usize) -> bool {
     let colon = |i: usize, joint: bool| {

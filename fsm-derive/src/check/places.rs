@@ -30,10 +30,10 @@ pub(super) struct Walk<'m> {
 
 impl<'m> Walk<'m> {
     pub(super) fn new(machine: &'m Machine) -> Self {
-        let mut groups: Vec<_> = machine.transitions.iter().filter_map(|it| Some(it.history?.group)).collect();
-        groups.sort_unstable();
-        groups.dedup();
-        Self { machine, groups }
+        let leads_to = |group: &usize| {
+            machine.transitions.iter().any(|transition| transition.history.is_some_and(|it| it.group == *group))
+        };
+        Self { machine, groups: (0..machine.groups.len()).filter(leads_to).collect() }
     }
 
     /// The place of a machine of which only the state is known.

@@ -4,15 +4,13 @@
 //! stand once, in a module inside the generated module. Every generated name is imported from it, and can be imported further.
 //! Stubs beside the enum, with a type of that module, replace what is generated on the enum itself. What only attributes name (derives, functions, types) is used, so that rustc does not warn of unused imports.
 
-use std::collections::BTreeSet;
-
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
 use syn::{Ident, Path, Type};
 
 use crate::{
     check::{DURABLE_TYPES, HISTORY, TYPES},
-    idents::mentioned,
+    idents::{distinct, mentioned},
     parse::{Declaration, Delay, FiredEvent, On, Variant},
 };
 
@@ -158,7 +156,7 @@ fn types(declaration: &Declaration) -> Vec<&Type> {
 /// The first identifiers of all paths in attributes that are not types: functions, machines, and the code of timers,
 /// `exhausted` and `waits`. Variables of
 /// that code are among them; rustc does not report those in the stubs.
-fn words(declaration: &Declaration) -> BTreeSet<Ident> {
+fn words(declaration: &Declaration) -> Vec<Ident> {
     let mut words = Vec::new();
     let mut add = |code: &dyn ToTokens| words.extend(mentioned(code));
     for on in ons(declaration) {
@@ -190,7 +188,7 @@ fn words(declaration: &Declaration) -> BTreeSet<Ident> {
     // A keyword, as `Self` or `crate`, and a generic parameter cannot be imported.
     let params: Vec<_> = declaration.generics.type_params().map(|param| &param.ident).collect();
     words.retain(|word| syn::parse_str::<Ident>(&word.to_string()).is_ok() && !params.contains(&word));
-    words.into_iter().collect()
+    distinct(words)
 }
 
 impl Fallback {

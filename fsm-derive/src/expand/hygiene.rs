@@ -4,13 +4,11 @@
 //! struct as a pattern. An import by name takes precedence over a glob, and a variable may have the name of a function. So the
 //! module imports a function under the name of each of its variables.
 
-use std::collections::BTreeSet;
-
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::quote;
 use syn::{Ident, LitStr, Member, Meta};
 
-use crate::{model::Field, normalize::Cx};
+use crate::{idents::distinct, model::Field, normalize::Cx};
 
 /// The variables of generated code, apart from the fields of states and payloads.
 const VARIABLES: [&str; 27] = [
@@ -23,7 +21,7 @@ const VARIABLES: [&str; 27] = [
 pub(super) fn imports(cx: &Cx<'_>) -> TokenStream {
     let core = &cx.core;
     let machine = cx.machine;
-    let mut names = BTreeSet::from(VARIABLES.map(fixed));
+    let mut names: Vec<Ident> = VARIABLES.map(fixed).into();
     // An attribute such as `serde(default = "title")` names a function of the user's.
     let mut quoted = Vec::new();
     for state in &machine.states {
@@ -39,7 +37,7 @@ pub(super) fn imports(cx: &Cx<'_>) -> TokenStream {
     }
     // The value of a unit-like struct of the module has its name already.
     names.retain(|name| !machine.states.iter().any(|state| state.ty == *name) && !quoted.contains(&name.to_string()));
-    let names = names.iter();
+    let names = distinct(names);
     quote! {
         #[allow(unused_imports)]
         use #core::__private::{#(variable as #names),*};
