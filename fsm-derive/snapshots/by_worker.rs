@@ -551,11 +551,13 @@ It starts in an initial state, is moved by the events that its state declares, a
         }
         /// Whether its state declares the event.
         #[must_use]
+        #[inline]
         pub fn can(&self, __event: EventKind) -> bool {
             <Self as ::fsm_runtime::core::AnyMachine>::can(self, __event)
         }
         /// Why its state does not accept the event, and which events lead to one that does; `None` if the state declares it.
         #[must_use]
+        #[inline]
         pub fn why_not(
             &self,
             __event: EventKind,
@@ -567,6 +569,7 @@ It starts in an initial state, is moved by the events that its state declares, a
         ///
         /// # Errors
         /// If the state does not declare the event, or a guard refuses it.
+        #[inline]
         pub fn would_accept(
             &self,
             __event: &Event,
@@ -587,15 +590,19 @@ It starts in an initial state, is moved by the events that its state declares, a
     #[automatically_derived]
     impl ::fsm_runtime::core::AnyMachine for Any {
         type Machine = Payment;
+        #[inline]
         fn state(&self) -> State {
             Self::state(self)
         }
+        #[inline]
         fn accepts(&self) -> &'static [EventKind] {
             Self::accepts(self)
         }
+        #[inline]
         fn context(&self) -> &() {
             &()
         }
+        #[inline]
         fn __join(
             __machine: Payment,
             _: ::fsm_runtime::core::__private::Box<()>,
@@ -608,6 +615,7 @@ It starts in an initial state, is moved by the events that its state declares, a
                 Payment::Cancelled => Self::Cancelled(Machine { state: Cancelled }),
             }
         }
+        #[inline]
         fn __split(self) -> (Payment, ::fsm_runtime::core::__private::Box<()>) {
             match self {
                 Self::Charging(__machine) => {
@@ -674,6 +682,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     }
     #[automatically_derived]
     impl ::core::convert::From<Payment> for Any {
+        #[inline]
         fn from(__given: Payment) -> Self {
             <Any as ::fsm_runtime::core::AnyMachine>::__join(
                 __given,
@@ -683,6 +692,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     }
     #[automatically_derived]
     impl ::core::convert::From<Any> for Payment {
+        #[inline]
         fn from(__given: Any) -> Self {
             <Any as ::fsm_runtime::core::AnyMachine>::__split(__given).0
         }

@@ -600,11 +600,13 @@ It starts in an initial state, is moved by the events that its state declares, a
         }
         /// Whether its state declares the event.
         #[must_use]
+        #[inline]
         pub fn can(&self, __event: EventKind) -> bool {
             <Self as ::fsm_runtime::core::AnyMachine>::can(self, __event)
         }
         /// Why its state does not accept the event, and which events lead to one that does; `None` if the state declares it.
         #[must_use]
+        #[inline]
         pub fn why_not(
             &self,
             __event: EventKind,
@@ -616,6 +618,7 @@ It starts in an initial state, is moved by the events that its state declares, a
         ///
         /// # Errors
         /// If the state does not declare the event, or a guard refuses it.
+        #[inline]
         pub fn would_accept(
             &self,
             __event: &Event,
@@ -636,15 +639,19 @@ It starts in an initial state, is moved by the events that its state declares, a
     #[automatically_derived]
     impl ::fsm_runtime::core::AnyMachine for Any {
         type Machine = Report;
+        #[inline]
         fn state(&self) -> State {
             Self::state(self)
         }
+        #[inline]
         fn accepts(&self) -> &'static [EventKind] {
             Self::accepts(self)
         }
+        #[inline]
         fn context(&self) -> &() {
             &()
         }
+        #[inline]
         fn __join(
             __machine: Report,
             _: ::fsm_runtime::core::__private::Box<()>,
@@ -667,6 +674,7 @@ It starts in an initial state, is moved by the events that its state declares, a
                 }
             }
         }
+        #[inline]
         fn __split(self) -> (Report, ::fsm_runtime::core::__private::Box<()>) {
             match self {
                 Self::Requested(__machine) => {
@@ -733,6 +741,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     }
     #[automatically_derived]
     impl ::core::convert::From<Report> for Any {
+        #[inline]
         fn from(__given: Report) -> Self {
             <Any as ::fsm_runtime::core::AnyMachine>::__join(
                 __given,
@@ -742,6 +751,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     }
     #[automatically_derived]
     impl ::core::convert::From<Any> for Report {
+        #[inline]
         fn from(__given: Any) -> Self {
             <Any as ::fsm_runtime::core::AnyMachine>::__split(__given).0
         }

@@ -438,11 +438,13 @@ It starts in an initial state, is moved by the events that its state declares, a
         }
         /// Whether its state declares the event.
         #[must_use]
+        #[inline]
         pub fn can(&self, __event: EventKind) -> bool {
             <Self as ::fsm_core::AnyMachine>::can(self, __event)
         }
         /// Why its state does not accept the event, and which events lead to one that does; `None` if the state declares it.
         #[must_use]
+        #[inline]
         pub fn why_not(
             &self,
             __event: EventKind,
@@ -454,6 +456,7 @@ It starts in an initial state, is moved by the events that its state declares, a
         ///
         /// # Errors
         /// If the state does not declare the event, or a guard refuses it.
+        #[inline]
         pub fn would_accept(
             &self,
             __event: &Event,
@@ -474,21 +477,26 @@ It starts in an initial state, is moved by the events that its state declares, a
     #[automatically_derived]
     impl ::fsm_core::AnyMachine for Any {
         type Machine = Switch;
+        #[inline]
         fn state(&self) -> State {
             Self::state(self)
         }
+        #[inline]
         fn accepts(&self) -> &'static [EventKind] {
             Self::accepts(self)
         }
+        #[inline]
         fn context(&self) -> &() {
             &()
         }
+        #[inline]
         fn __join(__machine: Switch, _: ::fsm_core::__private::Box<()>) -> Self {
             match __machine {
                 Switch::Off => Self::Off(Machine { state: Off }),
                 Switch::On => Self::On(Machine { state: On }),
             }
         }
+        #[inline]
         fn __split(self) -> (Switch, ::fsm_core::__private::Box<()>) {
             match self {
                 Self::Off(__machine) => {
@@ -542,6 +550,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     }
     #[automatically_derived]
     impl ::core::convert::From<Switch> for Any {
+        #[inline]
         fn from(__given: Switch) -> Self {
             <Any as ::fsm_core::AnyMachine>::__join(
                 __given,
@@ -551,6 +560,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     }
     #[automatically_derived]
     impl ::core::convert::From<Any> for Switch {
+        #[inline]
         fn from(__given: Any) -> Self {
             <Any as ::fsm_core::AnyMachine>::__split(__given).0
         }

@@ -629,11 +629,13 @@ It starts in an initial state, is moved by the events that its state declares, a
         }
         /// Whether its state declares the event.
         #[must_use]
+        #[inline]
         pub fn can(&self, __event: EventKind) -> bool {
             <Self as ::fsm_core::AnyMachine>::can(self, __event)
         }
         /// Why its state does not accept the event, and which events lead to one that does; `None` if the state declares it.
         #[must_use]
+        #[inline]
         pub fn why_not(
             &self,
             __event: EventKind,
@@ -645,6 +647,7 @@ It starts in an initial state, is moved by the events that its state declares, a
         ///
         /// # Errors
         /// If the state does not declare the event, or a guard refuses it.
+        #[inline]
         pub fn would_accept(
             &self,
             __event: &Event,
@@ -665,15 +668,19 @@ It starts in an initial state, is moved by the events that its state declares, a
     #[automatically_derived]
     impl ::fsm_core::AnyMachine for Any {
         type Machine = Order;
+        #[inline]
         fn state(&self) -> State {
             Self::state(self)
         }
+        #[inline]
         fn accepts(&self) -> &'static [EventKind] {
             Self::accepts(self)
         }
+        #[inline]
         fn context(&self) -> &Shop {
             Self::context(self)
         }
+        #[inline]
         fn __guard(
             &self,
             __event: &Event,
@@ -689,6 +696,7 @@ It starts in an initial state, is moved by the events that its state declares, a
                 _ => ::core::result::Result::Ok(()),
             }
         }
+        #[inline]
         fn __join(
             __machine: Order,
             __context: ::fsm_core::__private::Box<Shop>,
@@ -714,6 +722,7 @@ It starts in an initial state, is moved by the events that its state declares, a
                 }
             }
         }
+        #[inline]
         fn __split(self) -> (Order, ::fsm_core::__private::Box<Shop>) {
             match self {
                 Self::Cart(__machine) => {
@@ -767,6 +776,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     }
     #[automatically_derived]
     impl ::core::convert::From<(Order, Shop)> for Any {
+        #[inline]
         fn from(__given: (Order, Shop)) -> Self {
             let (__machine, __context) = __given;
             <Any as ::fsm_core::AnyMachine>::__join(
@@ -777,6 +787,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     }
     #[automatically_derived]
     impl ::core::convert::From<Any> for (Order, Shop) {
+        #[inline]
         fn from(__given: Any) -> Self {
             <Any as ::fsm_core::AnyMachine>::into_parts(__given)
         }

@@ -669,11 +669,13 @@ It starts in an initial state, is moved by the events that its state declares, a
         }
         /// Whether its state declares the event.
         #[must_use]
+        #[inline]
         pub(crate) fn can(&self, __event: EventKind) -> bool {
             <Self as ::fsm_core::AnyMachine>::can(self, __event)
         }
         /// Why its state does not accept the event, and which events lead to one that does; `None` if the state declares it.
         #[must_use]
+        #[inline]
         pub(crate) fn why_not(
             &self,
             __event: EventKind,
@@ -685,6 +687,7 @@ It starts in an initial state, is moved by the events that its state declares, a
         ///
         /// # Errors
         /// If the state does not declare the event, or a guard refuses it.
+        #[inline]
         pub(crate) fn would_accept(
             &self,
             __event: &Event<'a>,
@@ -705,15 +708,19 @@ It starts in an initial state, is moved by the events that its state declares, a
     #[automatically_derived]
     impl<'a, T: Clone> ::fsm_core::AnyMachine for Any<'a, T> {
         type Machine = Text<'a, T>;
+        #[inline]
         fn state(&self) -> State {
             Self::state(self)
         }
+        #[inline]
         fn accepts(&self) -> &'static [EventKind] {
             Self::accepts(self)
         }
+        #[inline]
         fn context(&self) -> &() {
             &()
         }
+        #[inline]
         fn __guard(
             &self,
             __event: &Event<'a>,
@@ -725,6 +732,7 @@ It starts in an initial state, is moved by the events that its state declares, a
                 _ => ::core::result::Result::Ok(()),
             }
         }
+        #[inline]
         fn __join(__machine: Text<'a, T>, _: ::fsm_core::__private::Box<()>) -> Self {
             match __machine {
                 Text::Draft { title } => {
@@ -753,6 +761,7 @@ It starts in an initial state, is moved by the events that its state declares, a
                 }
             }
         }
+        #[inline]
         fn __split(self) -> (Text<'a, T>, ::fsm_core::__private::Box<()>) {
             match self {
                 Self::Draft(__machine) => {
@@ -838,6 +847,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     }
     #[automatically_derived]
     impl<'a, T: Clone> ::core::convert::From<Text<'a, T>> for Any<'a, T> {
+        #[inline]
         fn from(__given: Text<'a, T>) -> Self {
             <Any<
                 'a,
@@ -850,6 +860,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     }
     #[automatically_derived]
     impl<'a, T: Clone> ::core::convert::From<Any<'a, T>> for Text<'a, T> {
+        #[inline]
         fn from(__given: Any<'a, T>) -> Self {
             <Any<'a, T> as ::fsm_core::AnyMachine>::__split(__given).0
         }
@@ -861,6 +872,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     > ::core::convert::From<
         choice::ReviewDecide<Machine<'a, Published<T>, T>, Machine<'a, Draft<T>, T>>,
     > for Any<'a, T> {
+        #[inline]
         fn from(
             __given: choice::ReviewDecide<
                 Machine<'a, Published<T>, T>,
@@ -880,6 +892,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     > ::core::convert::From<
         choice::ReviewDecide<Machine<'a, Published<T>, T>, Machine<'a, Draft<T>, T>>,
     > for Text<'a, T> {
+        #[inline]
         fn from(
             __given: choice::ReviewDecide<
                 Machine<'a, Published<T>, T>,

@@ -652,11 +652,13 @@ It starts in an initial state, is moved by the events that its state declares, a
         }
         /// Whether its state declares the event.
         #[must_use]
+        #[inline]
         pub fn can(&self, __event: EventKind) -> bool {
             <Self as ::fsm_core::AnyMachine>::can(self, __event)
         }
         /// Why its state does not accept the event, and which events lead to one that does; `None` if the state declares it.
         #[must_use]
+        #[inline]
         pub fn why_not(
             &self,
             __event: EventKind,
@@ -668,6 +670,7 @@ It starts in an initial state, is moved by the events that its state declares, a
         ///
         /// # Errors
         /// If the state does not declare the event, or a guard refuses it.
+        #[inline]
         pub fn would_accept(
             &self,
             __event: &Event,
@@ -688,15 +691,19 @@ It starts in an initial state, is moved by the events that its state declares, a
     #[automatically_derived]
     impl ::fsm_core::AnyMachine for Any {
         type Machine = Job;
+        #[inline]
         fn state(&self) -> State {
             Self::state(self)
         }
+        #[inline]
         fn accepts(&self) -> &'static [EventKind] {
             Self::accepts(self)
         }
+        #[inline]
         fn context(&self) -> &() {
             &()
         }
+        #[inline]
         fn __join(__machine: Job, _: ::fsm_core::__private::Box<()>) -> Self {
             match __machine {
                 Job::Queued => Self::Queued(Machine { state: Queued }),
@@ -707,6 +714,7 @@ It starts in an initial state, is moved by the events that its state declares, a
                 Job::Done => Self::Done(Machine { state: Done }),
             }
         }
+        #[inline]
         fn __split(self) -> (Job, ::fsm_core::__private::Box<()>) {
             match self {
                 Self::Queued(__machine) => {
@@ -772,6 +780,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     }
     #[automatically_derived]
     impl ::core::convert::From<Job> for Any {
+        #[inline]
         fn from(__given: Job) -> Self {
             <Any as ::fsm_core::AnyMachine>::__join(
                 __given,
@@ -781,6 +790,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     }
     #[automatically_derived]
     impl ::core::convert::From<Any> for Job {
+        #[inline]
         fn from(__given: Any) -> Self {
             <Any as ::fsm_core::AnyMachine>::__split(__given).0
         }
@@ -788,6 +798,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     #[automatically_derived]
     impl ::core::convert::From<choice::HeldResume<Machine<Queued>, Machine<Running>>>
     for Any {
+        #[inline]
         fn from(__given: choice::HeldResume<Machine<Queued>, Machine<Running>>) -> Self {
             match __given {
                 choice::HeldResume::Queued(__machine) => Self::Queued(__machine),
@@ -798,6 +809,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     #[automatically_derived]
     impl ::core::convert::From<choice::HeldResume<Machine<Queued>, Machine<Running>>>
     for Job {
+        #[inline]
         fn from(__given: choice::HeldResume<Machine<Queued>, Machine<Running>>) -> Self {
             <Self as ::core::convert::From<
                 Any,

@@ -36,8 +36,12 @@ pub(super) fn imports(cx: &Cx<'_>) -> TokenStream {
         names.extend(event.fields.iter().map(variable));
     }
     // The value of a unit-like struct of the module has its name already.
-    names.retain(|name| !machine.states.iter().any(|state| state.ty == *name) && !quoted.contains(&name.to_string()));
-    let names = distinct(names);
+    let types: Vec<_> = machine.states.iter().map(|state| state.ty.to_string()).collect();
+    let mut names = distinct(names);
+    names.retain(|name| {
+        let name = name.to_string();
+        !types.contains(&name) && !quoted.contains(&name)
+    });
     quote! {
         #[allow(unused_imports)]
         use #core::__private::{#(variable as #names),*};

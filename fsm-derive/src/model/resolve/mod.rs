@@ -53,7 +53,8 @@ pub(crate) fn machine(declaration: Declaration, module: Ident, errors: &mut Erro
         complete,
         ident,
     };
-    let mut resolve = Resolver { machine: &mut machine, errors };
+    let names = machine.states.iter().map(|state| plain(&state.ident)).collect();
+    let mut resolve = Resolver { machine: &mut machine, names, errors };
     resolve.initial(&options.initial, options.has_initial);
     for (state, variant) in variants.iter().enumerate() {
         resolve.kind(state, &variant.options);
@@ -97,13 +98,15 @@ fn requires_work(option: &str, state: &str) -> String {
 
 struct Resolver<'a> {
     machine: &'a mut Machine,
+    /// The names of the states.
+    names: Vec<String>,
     errors: &'a mut Errors,
 }
 
 impl Resolver<'_> {
     fn state(&mut self, ident: &Ident) -> Option<usize> {
         let name = plain(ident);
-        let found = self.machine.states.iter().position(|state| plain(&state.ident) == name);
+        let found = self.names.iter().position(|state| *state == name);
         if found.is_none() {
             self.machine.complete = false;
             let group = self.machine.groups.iter().position(|group| plain(&group.ident) == name);
@@ -112,8 +115,7 @@ impl Resolver<'_> {
                 let members = suggest::join(members, "or");
                 format!("`{name}` is a superstate, not a state: write one of its states, {members}")
             } else {
-                let names: Vec<_> = self.machine.states.iter().map(|state| plain(&state.ident)).collect();
-                let hint = suggest::nearest(&name, names.iter().map(String::as_str));
+                let hint = suggest::nearest(&name, self.names.iter().map(String::as_str));
                 format!("unknown state `{name}` in `{}`{hint}", self.machine.name())
             };
             self.errors.at(ident, message);
