@@ -5,7 +5,7 @@ mod history;
 mod resolve;
 mod waits;
 
-use proc_macro2::Span;
+use proc_macro2::{Span, TokenStream};
 use syn::{Attribute, Generics, Ident, Path, Type, Visibility};
 
 pub(crate) use syn::Member;
@@ -42,6 +42,8 @@ pub(crate) struct Machine {
     pub(crate) transitions: Vec<Transition>,
     /// The properties declared with `require(…)`.
     pub(crate) requires: Vec<Require>,
+    /// The enum as it is written.
+    pub(crate) source: TokenStream,
     /// Whether all names could be resolved, so that the graph can be checked.
     pub(crate) complete: bool,
 }

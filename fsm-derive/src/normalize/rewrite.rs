@@ -16,6 +16,9 @@ pub(super) struct Move<'a> {
 impl Move<'_> {
     /// Extends `self::` and `super::`, and replaces `Self` by the enum.
     pub(super) fn tokens(&self, tokens: &dyn ToTokens) -> TokenStream {
+        if self.depth == 0 {
+            return tokens.to_token_stream();
+        }
         let tokens: Vec<_> = tokens.to_token_stream().into_iter().collect();
         let mut out = TokenStream::new();
         for (i, token) in tokens.iter().enumerate() {

@@ -15,7 +15,8 @@ mod waits;
 
 use std::collections::HashSet;
 
-use proc_macro2::Span;
+use proc_macro2::{Span, TokenStream};
+use quote::ToTokens as _;
 use syn::{Attribute, Data, DeriveInput, Fields, Generics, Ident, Visibility};
 
 pub(crate) use after::{After, Delay};
@@ -39,6 +40,8 @@ pub(crate) struct Declaration {
     /// The `#[on(…)]` attributes of the enum itself.
     pub(crate) enum_ons: Vec<On>,
     pub(crate) variants: Vec<Variant>,
+    /// The enum as it is written.
+    pub(crate) source: TokenStream,
     /// Whether everything that defines the graph could be read.
     pub(crate) complete: bool,
 }
@@ -55,6 +58,7 @@ pub(crate) struct Variant {
 
 /// Reads the declaration. Invalid parts are reported and left out.
 pub(crate) fn declaration(input: DeriveInput, errors: &mut Errors) -> Declaration {
+    let source = input.to_token_stream();
     let mut options = Options::default();
     let mut enum_ons = Vec::new();
     let mut complete = true;
@@ -98,6 +102,7 @@ pub(crate) fn declaration(input: DeriveInput, errors: &mut Errors) -> Declaratio
         options,
         enum_ons,
         variants,
+        source,
         complete,
     }
 }

@@ -32,7 +32,7 @@ pub(crate) fn module(declaration: &Declaration, errors: &mut Errors) -> Ident {
 
 /// Resolves a declaration.
 pub(crate) fn machine(declaration: Declaration, module: Ident, errors: &mut Errors) -> Machine {
-    let Declaration { ident, vis, generics, attrs, options, enum_ons, variants, complete } = declaration;
+    let Declaration { ident, vis, generics, attrs, options, enum_ons, variants, source, complete } = declaration;
     let mut machine = Machine {
         vis,
         generics,
@@ -50,6 +50,7 @@ pub(crate) fn machine(declaration: Declaration, module: Ident, errors: &mut Erro
         events: Vec::new(),
         transitions: Vec::new(),
         requires: Vec::new(),
+        source,
         complete,
         ident,
     };
