@@ -22,6 +22,7 @@ pub(crate) enum Tail {
 }
 
 /// The arrows in declaration order, each with a transition that supplies event, targets and guard.
+#[inline]
 pub(crate) fn arrows(graph: &Graph) -> Vec<(Tail, &'static TransitionInfo)> {
     let mut arrows = Vec::new();
     for transition in graph.transitions {
@@ -34,6 +35,7 @@ pub(crate) fn arrows(graph: &Graph) -> Vec<(Tail, &'static TransitionInfo)> {
     arrows
 }
 
+#[inline]
 fn tail(graph: &Graph, transition: &'static TransitionInfo) -> Tail {
     let from = Tail::State(transition.from);
     if is_timed(graph, transition) {
@@ -56,6 +58,7 @@ fn tail(graph: &Graph, transition: &'static TransitionInfo) -> Tail {
     graph.groups_of(transition.from).filter(stands_for_all).last().map_or(from, |group| Tail::Group(group.name))
 }
 
+#[inline]
 fn alike(one: &TransitionInfo, other: &TransitionInfo) -> bool {
     let shown = |transition: &TransitionInfo| {
         let TransitionInfo { event, to, guarded, internal, history, overrides, by, rewinds, .. } = *transition;
@@ -65,12 +68,14 @@ fn alike(one: &TransitionInfo, other: &TransitionInfo) -> bool {
 }
 
 /// A transition that a timer or a wait fires has its own arrow, because the label says when.
+#[inline]
 fn is_timed(graph: &Graph, transition: &TransitionInfo) -> bool {
     let timed = graph.state(transition.from).is_some_and(|state| state.timer(transition.event).is_some());
     timed || graph.waits_of(transition).next().is_some()
 }
 
 /// The label of a box for every state except some, with names escaped by `write`.
+#[inline]
 pub(crate) fn every_except(
     graph: &Graph,
     others: &[&'static str],

@@ -43,6 +43,7 @@ impl Graph {
     ///
     /// Each fired transition reduces [`steps_left`](Self::steps_left), so repeated calls cannot loop.
     #[must_use]
+    #[inline]
     pub fn next_step(&self, from: &str, to: &str) -> NextStep {
         let distances = self.distances(to, |transition| self.is_fireable(transition));
         match self.step_closer(from, &distances) {
@@ -53,10 +54,12 @@ impl Graph {
 
     /// The number of steps that [`next_step`](Self::next_step) takes from `from` to `to`; `None` if it is blocked.
     #[must_use]
+    #[inline]
     pub fn steps_left(&self, from: &str, to: &str) -> Option<usize> {
         self.distance(from, &self.distances(to, |transition| self.is_fireable(transition)))
     }
 
+    #[inline]
     fn step_closer(&self, from: &str, distances: &[Option<usize>]) -> Option<NextStep> {
         let here = self.distance(from, distances)?;
         if here == 0 {
@@ -78,6 +81,7 @@ impl Graph {
     }
 
     /// The first `auto` transition on a path to `to` that cannot be fired without help.
+    #[inline]
     fn blocker(&self, from: &str, to: &str) -> Blocker {
         let distances = self.distances(to, |transition| transition.auto);
         let mut here = from;
@@ -102,6 +106,7 @@ impl Graph {
     }
 
     /// Whether the runtime can fire it: it is `auto`, and its payload and target are known.
+    #[inline]
     fn is_fireable(&self, transition: &TransitionInfo) -> bool {
         let without_payload = self.event(transition.event).is_some_and(|event| event.fields.is_empty());
         let one_target = transition.to.len() == 1 || transition.history.is_some();
@@ -109,21 +114,25 @@ impl Graph {
     }
 
     /// Whether a worker or a timer fires it.
+    #[inline]
     fn is_awaited(&self, transition: &TransitionInfo) -> bool {
         let timed = self.state(transition.from).is_some_and(|state| state.timer(transition.event).is_some());
         timed || self.is_work(transition)
     }
 
     /// Whether a worker fires it. An `auto` transition is not left to the worker.
+    #[inline]
     fn is_work(&self, transition: &TransitionInfo) -> bool {
         !transition.auto && self.state(transition.from).is_some_and(|state| state.kind == StateKind::Work)
     }
 
+    #[inline]
     fn distance(&self, state: &str, distances: &[Option<usize>]) -> Option<usize> {
         self.states.iter().position(|info| info.name == state).and_then(|place| distances[place])
     }
 
     /// For each state its distance from `to`, over awaited transitions and those that `fired` accepts.
+    #[inline]
     fn distances(&self, to: &str, fired: impl Fn(&TransitionInfo) -> bool) -> Vec<Option<usize>> {
         let mut distances: Vec<_> = self.states.iter().map(|state| (state.name == to).then_some(0)).collect();
         // Breadth first from the target: round n finds the states at distance n + 1.
@@ -156,6 +165,7 @@ impl Graph {
 }
 
 /// Whether the transition leads to a history that can be several states.
+#[inline]
 fn leads_back(transition: &TransitionInfo) -> bool {
     transition.history.is_some() && transition.to.len() > 1
 }

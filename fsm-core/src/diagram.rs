@@ -44,6 +44,7 @@ macro_rules! diagram {
         #[test]
         #[deny(unnameable_test_items)]
         #[allow(non_snake_case)]
+        #[inline]
         fn $machine() -> ::core::result::Result<(), $crate::diagram::DiagramError> {
             $({
                 let path = ::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), "/", $path);
@@ -75,6 +76,7 @@ pub mod __place {
 ///
 /// # Errors
 /// If the opening or the closing comment is missing.
+#[inline]
 pub fn check(markdown: &str, graph: &Graph) -> Result<Option<Drift>, MissingBlockError> {
     let open = format!("<!-- fsm:{} -->", graph.machine);
     let missing = || MissingBlockError { open: open.clone() };
@@ -100,12 +102,14 @@ pub struct Drift {
 impl Drift {
     /// The whole text with the diagram updated.
     #[must_use]
+    #[inline]
     pub fn updated(&self) -> &str {
         &self.updated
     }
 }
 
 impl fmt::Display for Drift {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`-` is in the file, `+` is declared; run with `FSM_UPDATE=1` to update the file\n\n{}", self.diff)
     }
@@ -118,6 +122,7 @@ pub struct MissingBlockError {
 }
 
 impl fmt::Display for MissingBlockError {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "add `{}` and, below it, `<!-- /fsm -->` where the diagram belongs", self.open)
     }
@@ -132,18 +137,21 @@ pub struct DiagramError(String);
 
 impl DiagramError {
     #[doc(hidden)]
+    #[inline]
     pub fn new(path: &str, what: &str, error: &dyn fmt::Display) -> Self {
         Self(format!("{path} {what}: {error}"))
     }
 }
 
 impl fmt::Debug for DiagramError {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
 impl fmt::Display for DiagramError {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

@@ -9,6 +9,7 @@ const CONTEXT: usize = 3;
 
 /// The removed lines (`-`) and the added lines (`+`), with some unchanged lines around them.
 #[must_use]
+#[inline]
 pub fn diff(old: &str, new: &str) -> String {
     let lines = lines(old, new);
     let changed: Vec<_> = (0..lines.len()).filter(|index| lines[*index].0 != ' ').collect();
@@ -26,6 +27,7 @@ pub fn diff(old: &str, new: &str) -> String {
     out.join("\n")
 }
 
+#[inline]
 fn lines<'a>(old: &'a str, new: &'a str) -> Vec<(char, &'a str)> {
     let (old, new): (Vec<_>, Vec<_>) = (old.trim().lines().collect(), new.trim().lines().collect());
     let mut common = vec![vec![0_usize; new.len() + 1]; old.len() + 1];

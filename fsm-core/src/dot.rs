@@ -27,6 +27,7 @@ pub struct Dot<'a> {
 
 impl Graph {
     /// The graph in Graphviz's DOT language.
+    #[inline]
     pub const fn dot(&self) -> Dot<'static> {
         Dot { graph: *self, highlight: None }
     }
@@ -34,11 +35,13 @@ impl Graph {
 
 impl Dot<'_> {
     /// Highlights a state, such as the current state of an instance. An unknown name is ignored.
+    #[inline]
     pub const fn highlight(self, state: &str) -> Dot<'_> {
         Dot { graph: self.graph, highlight: Some(state) }
     }
 
     /// The states and superstates directly in a superstate, or at the top.
+    #[inline]
     fn members(&self, f: &mut fmt::Formatter<'_>, group: Option<&str>, depth: usize) -> fmt::Result {
         let (graph, indent) = (&self.graph, "    ".repeat(depth));
         for state in graph.states.iter().filter(|state| state.group == group) {
@@ -62,6 +65,7 @@ impl Dot<'_> {
         Ok(())
     }
 
+    #[inline]
     fn state(&self, f: &mut fmt::Formatter<'_>, state: &StateInfo, indent: &str) -> fmt::Result {
         let style = match state.kind {
             StateKind::Rest => "rounded",
@@ -85,6 +89,7 @@ impl Dot<'_> {
 }
 
 impl fmt::Display for Dot<'_> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let graph = &self.graph;
         let arrows = arrows(graph);
@@ -157,6 +162,7 @@ impl fmt::Display for Dot<'_> {
 }
 
 /// The name of the box for every state except `others`, distinct from all state names.
+#[inline]
 fn box_name(graph: &Graph, others: &[&str]) -> String {
     let mut name = format!("every state except {}", others.join(", "));
     while graph.state(&name).is_some() {
@@ -166,6 +172,7 @@ fn box_name(graph: &Graph, others: &[&str]) -> String {
 }
 
 /// The name of a history's node, distinct from all state names.
+#[inline]
 fn history_name(graph: &Graph, history: HistoryInfo) -> String {
     let mut name = format!("{} of {}", history.kind(), history.group);
     while graph.state(&name).is_some() {
@@ -177,6 +184,7 @@ fn history_name(graph: &Graph, history: HistoryInfo) -> String {
 pub(crate) struct Quoted<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Quoted<'_> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\"{}\"", Escaped(self.0))
     }
@@ -186,6 +194,7 @@ impl fmt::Display for Quoted<'_> {
 pub(crate) struct Escaped<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Escaped<'_> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.chars().try_for_each(|c| match c {
             '"' => f.write_str("\\\""),

@@ -36,6 +36,7 @@ pub struct Graphs(Vec<Graph>);
 impl Graphs {
     /// The machines of `graphs`, each once.
     #[must_use]
+    #[inline]
     pub fn new<'g>(graphs: impl IntoIterator<Item = &'g Graph>) -> Self {
         let mut all: Vec<Graph> = Vec::new();
         for graph in graphs {
@@ -47,12 +48,14 @@ impl Graphs {
     }
 
     /// The graphs, in the order in which they were given.
+    #[inline]
     pub fn iter(&self) -> impl Iterator<Item = &Graph> {
         self.0.iter()
     }
 
     /// The graph of `machine`.
     #[must_use]
+    #[inline]
     pub fn get(&self, machine: &str) -> Option<&Graph> {
         self.0.iter().find(|graph| graph.machine == machine)
     }
@@ -62,12 +65,14 @@ impl Graphs {
     /// Each machine is a box with its states. A dotted arrow leads from a state that waits to each state that it waits for, with the
     /// field and the event. A state diagram of Mermaid cannot have arrows between the states of two machines, so this is a flowchart.
     #[must_use = "the text is written by `Display`"]
+    #[inline]
     pub fn mermaid(&self) -> impl fmt::Display + '_ {
         fmt::from_fn(move |f| self.write_mermaid(f))
     }
 
     /// All machines in Graphviz's DOT language. Dashed arrows are waits.
     #[must_use = "the text is written by `Display`"]
+    #[inline]
     pub fn dot(&self) -> impl fmt::Display + '_ {
         fmt::from_fn(move |f| self.write_dot(f))
     }
@@ -80,6 +85,7 @@ impl Graphs {
     /// machine whose instances wait for others of their own kind, as in a tree, is a cycle here, and is none as long as no instance is
     /// below itself.
     #[must_use]
+    #[inline]
     pub fn wait_cycles(&self) -> Vec<WaitCycle> {
         let nodes: Vec<(&Graph, &'static StateInfo)> = self
             .0
@@ -107,6 +113,7 @@ impl Graphs {
         cycles.into_iter().map(|cycle| WaitCycle { states: cycle.into_iter().map(step).collect() }).collect()
     }
 
+    #[inline]
     fn write_mermaid(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut ids = Ids::default();
         writeln!(f, "flowchart LR")?;
@@ -147,6 +154,7 @@ impl Graphs {
         Ok(())
     }
 
+    #[inline]
     fn write_dot(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "digraph {{\n    rankdir=LR;\n    node [shape=box];")?;
         for (i, graph) in self.0.iter().enumerate() {
@@ -184,6 +192,7 @@ impl Graphs {
     }
 
     /// Each wait with its machine and state, and each state that it waits for; `None` for an instance that does not exist.
+    #[inline]
     fn waits(&self) -> impl Iterator<Item = (&'static str, &'static str, &'static WaitInfo, Option<&'static str>)> {
         let states = self.0.iter().flat_map(|graph| graph.states.iter().map(|state| (graph.machine, state)));
         states.flat_map(|(machine, state)| {
@@ -206,6 +215,7 @@ pub struct WaitCycle {
 }
 
 impl fmt::Display for WaitCycle {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, (machine, state)) in self.states.iter().chain(self.states.first()).enumerate() {
             write!(f, "{}`{machine}` in `{state}`", if i == 0 { "" } else { " → " })?;
@@ -217,11 +227,13 @@ impl fmt::Display for WaitCycle {
 /// The name of the node of instances that do not exist.
 const MISSING: &str = "missing";
 
+#[inline]
 fn node_name(wait: &WaitInfo, target: Option<&str>) -> String {
     format!("{}/{}", wait.machine, target.unwrap_or(MISSING))
 }
 
 /// `payment`, or `all(jobs)`.
+#[inline]
 fn quantity(wait: &WaitInfo) -> String {
     let text = format!("{wait}");
     text.split_once(':').map_or(text.clone(), |(quantity, _)| quantity.into())
@@ -229,6 +241,7 @@ fn quantity(wait: &WaitInfo) -> String {
 
 /// Whether an instance in `state` keeps `wait` waiting until its own wait ends: it gets to the awaited states by the events of its waits
 /// alone.
+#[inline]
 fn holds_up(graph: &Graph, state: &StateInfo, wait: &WaitInfo) -> bool {
     let awaited = |name: &&str| wait.states.contains(name);
     if awaited(&state.name) {
@@ -243,6 +256,7 @@ fn holds_up(graph: &Graph, state: &StateInfo, wait: &WaitInfo) -> bool {
 }
 
 /// The transitions, one for each pair of states, with the names of their events.
+#[inline]
 fn edges(graph: &Graph) -> Vec<(&'static str, &'static str, String)> {
     let mut edges: Vec<(&'static str, &'static str, String)> = Vec::new();
     for transition in graph.transitions {
@@ -257,6 +271,7 @@ fn edges(graph: &Graph) -> Vec<(&'static str, &'static str, String)> {
 }
 
 /// A shortest way from `start` back to itself.
+#[inline]
 fn shortest_cycle(next: &[Vec<usize>], start: usize) -> Option<Vec<usize>> {
     let mut before: Vec<Option<usize>> = vec![None; next.len()];
     let mut ahead = VecDeque::from([start]);
@@ -281,6 +296,7 @@ fn shortest_cycle(next: &[Vec<usize>], start: usize) -> Option<Vec<usize>> {
 struct Ids(BTreeMap<(String, String), String>);
 
 impl Ids {
+    #[inline]
     fn of(&mut self, machine: &str, state: &str) -> String {
         let name = (String::from(machine), String::from(state));
         if let Some(id) = self.0.get(&name) {

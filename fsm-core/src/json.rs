@@ -36,12 +36,14 @@ impl Json {
 
 impl Graph {
     /// The graph as JSON.
+    #[inline]
     pub const fn json(&self) -> Json {
         Json(*self)
     }
 }
 
 impl fmt::Display for Json {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Graph { machine, doc, version, context, states, events, transitions, groups, saga } = &self.0;
         write!(f, "{{\"format\":{},\"machine\":{}", Self::FORMAT, Text(machine))?;
@@ -89,6 +91,7 @@ impl fmt::Display for Json {
     }
 }
 
+#[inline]
 fn state(f: &mut fmt::Formatter<'_>, state: &StateInfo) -> fmt::Result {
     let StateInfo { name, doc, kind, initial, remove, was, group, fields, timers, exhausted, enter, waits } = state;
     let kind = kind.as_str();
@@ -104,6 +107,7 @@ fn state(f: &mut fmt::Formatter<'_>, state: &StateInfo) -> fmt::Result {
     f.write_str("}")
 }
 
+#[inline]
 fn timer(f: &mut fmt::Formatter<'_>, TimerInfo { delay, event }: &TimerInfo) -> fmt::Result {
     match delay {
         TimerDelay::After(after) => {
@@ -116,6 +120,7 @@ fn timer(f: &mut fmt::Formatter<'_>, TimerInfo { delay, event }: &TimerInfo) -> 
     write!(f, ",\"event\":{}}}", Text(event))
 }
 
+#[inline]
 fn wait(f: &mut fmt::Formatter<'_>, wait: &WaitInfo) -> fmt::Result {
     let WaitInfo { field, machine, states, missing, quantity, event } = wait;
     write!(f, "{{\"field\":{},\"machine\":{},\"states\":", Text(field), Text(machine))?;
@@ -130,10 +135,12 @@ fn wait(f: &mut fmt::Formatter<'_>, wait: &WaitInfo) -> fmt::Result {
     write!(f, ",\"event\":{}}}", Text(event))
 }
 
+#[inline]
 fn field(f: &mut fmt::Formatter<'_>, field: &FieldInfo) -> fmt::Result {
     write!(f, "{{\"name\":{},\"type\":{}}}", Text(field.name), Text(field.ty))
 }
 
+#[inline]
 fn array<T>(
     f: &mut fmt::Formatter<'_>,
     items: &[T],
@@ -152,6 +159,7 @@ fn array<T>(
 struct Optional<'a>(Option<&'a str>);
 
 impl fmt::Display for Optional<'_> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             None => f.write_str("null"),
@@ -164,6 +172,7 @@ impl fmt::Display for Optional<'_> {
 pub(crate) struct Text<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Text<'_> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("\"")?;
         self.0.chars().try_for_each(|c| match c {

@@ -129,6 +129,8 @@ pub mod __private {
     pub use crate::timer::{Delay, not_zero};
     pub use alloc::{boxed::Box, vec::Vec};
     use core::fmt;
+    #[cfg(feature = "derive")]
+    pub use fsm_derive::__diagram;
 
     /// Generated modules import it under the names of their variables, so that a constant or a unit struct with such a name in the
     /// user's scope is not read as a pattern.

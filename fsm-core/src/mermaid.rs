@@ -39,6 +39,7 @@ pub struct Mermaid<'a> {
 
 impl Graph {
     /// The graph as a Mermaid state diagram.
+    #[inline]
     pub const fn mermaid(&self) -> Mermaid<'static> {
         Mermaid { graph: *self, highlight: None, docs: true }
     }
@@ -46,6 +47,7 @@ impl Graph {
 
 impl<'a> Mermaid<'a> {
     /// Highlights a state, such as the current state of an instance. An unknown name is ignored.
+    #[inline]
     pub const fn highlight<'b>(self, state: &'b str) -> Mermaid<'b>
     where
         'a: 'b,
@@ -54,12 +56,14 @@ impl<'a> Mermaid<'a> {
     }
 
     /// Sets whether each state shows the first line of its doc comment. The default is `true`.
+    #[inline]
     pub const fn docs(self, docs: bool) -> Self {
         Self { docs, ..self }
     }
 }
 
 impl fmt::Display for Mermaid<'_> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { graph, highlight, docs } = self;
         let drawing = Drawing { graph, ids: ids(graph), docs: *docs };
@@ -111,11 +115,13 @@ struct Drawing<'g> {
 
 impl Drawing<'_> {
     /// The identifier of a state or superstate. A name that the graph does not declare is returned as it is.
+    #[inline]
     fn id<'n>(&'n self, name: &'n str) -> &'n str {
         self.ids.get(name).map_or(name, String::as_str)
     }
 
     /// The states and superstates directly in a superstate, or at the top.
+    #[inline]
     fn members(&self, f: &mut fmt::Formatter<'_>, group: Option<&str>, depth: usize) -> fmt::Result {
         let indent = "    ".repeat(depth);
         for state in self.graph.states.iter().filter(|state| state.group == group) {
@@ -134,6 +140,7 @@ impl Drawing<'_> {
         Ok(())
     }
 
+    #[inline]
     fn state(&self, f: &mut fmt::Formatter<'_>, state: &StateInfo, indent: &str) -> fmt::Result {
         let id = self.id(state.name);
         writeln!(f, "{indent}state \"{}\" as {id}", text(state.name))?;
@@ -148,6 +155,7 @@ impl Drawing<'_> {
     }
 
     /// The identifier of a history, distinct from all others.
+    #[inline]
     fn history_id(&self, history: HistoryInfo) -> String {
         let kind = if history.deep { "deep_history" } else { "history" };
         let mut id = format!("{}_{kind}", self.id(history.group));
@@ -158,6 +166,7 @@ impl Drawing<'_> {
     }
 
     /// The identifier of the box for every state except `others`, distinct from all others.
+    #[inline]
     fn box_id(&self, others: &[&str]) -> String {
         let others = others.iter().map(|name| self.id(name));
         let mut id = core::iter::once("every").chain(others).collect::<Vec<_>>().join("_");
@@ -167,6 +176,7 @@ impl Drawing<'_> {
         id
     }
 
+    #[inline]
     fn transition(&self, f: &mut fmt::Formatter<'_>, from: &str, transition: &TransitionInfo) -> fmt::Result {
         let guard = if transition.guarded { " [guarded]" } else { "" };
         let internal = if transition.internal { " (stays)" } else { "" };
@@ -194,6 +204,7 @@ impl Drawing<'_> {
         Ok(())
     }
 
+    #[inline]
     fn class(
         &self,
         f: &mut fmt::Formatter<'_>,
@@ -212,6 +223,7 @@ impl Drawing<'_> {
 }
 
 /// A distinct Mermaid identifier for each name. Mermaid's lexer rejects `-` in identifiers and reserves some words.
+#[inline]
 fn ids(graph: &Graph) -> BTreeMap<&'static str, String> {
     let mut ids: BTreeMap<&'static str, String> = BTreeMap::new();
     let names = graph.states.iter().map(|state| state.name);
@@ -245,6 +257,7 @@ const RESERVED: [&str; 16] = [
     "style",
 ];
 
+#[inline]
 pub(crate) fn plain(name: &str) -> Cow<'_, str> {
     if RESERVED.iter().any(|word| word.eq_ignore_ascii_case(name)) {
         return Cow::Owned(format!("{name}_"));
@@ -256,6 +269,7 @@ pub(crate) fn plain(name: &str) -> Cow<'_, str> {
 }
 
 /// Escapes free text: characters that Mermaid, Markdown or HTML could read as markup become entities (`#58;` is a colon).
+#[inline]
 pub(crate) fn text(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
         match c {
@@ -276,6 +290,7 @@ pub(crate) fn text(text: &str) -> String {
 pub(crate) struct Span(pub(crate) Duration);
 
 impl fmt::Display for Span {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_zero() {
             return f.write_str("0s");

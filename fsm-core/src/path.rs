@@ -21,6 +21,7 @@ impl Graph {
     /// the superstate that the path visited last; if it visited none, to any. Returns `None` if there is no path, or if the graph has
     /// no such state.
     #[must_use]
+    #[inline]
     pub fn path(&self, from: &str, to: &str) -> Option<Vec<PathStep>> {
         let walked = self.walk(self.index(from)?);
         let goal = self.index(to)?;
@@ -38,6 +39,7 @@ impl Graph {
     ///
     /// `from` itself is included only if a path leads back to it.
     #[must_use]
+    #[inline]
     pub fn reachable(&self, from: &str) -> Vec<&'static StateInfo> {
         let Some(start) = self.index(from) else { return Vec::new() };
         let histories = self.groups_with_history();
@@ -48,10 +50,12 @@ impl Graph {
         self.states.iter().zip(reached).filter_map(|(state, reached)| reached.then_some(state)).collect()
     }
 
+    #[inline]
     fn index(&self, name: &str) -> Option<usize> {
         self.states.iter().position(|state| state.name == name)
     }
 
+    #[inline]
     fn groups_with_history(&self) -> Vec<&'static str> {
         let mut groups: Vec<_> = self.histories().iter().map(|history| history.group).collect();
         groups.sort_unstable();
@@ -60,6 +64,7 @@ impl Graph {
     }
 
     /// The places that can be reached from a state, including its own, breadth first.
+    #[inline]
     fn walk(&self, start: usize) -> Vec<Walked> {
         let histories = self.groups_with_history();
         let start = self.arrived(&histories, vec![None; histories.len()], start);
@@ -78,6 +83,7 @@ impl Graph {
     }
 
     /// The places after one step.
+    #[inline]
     fn after(&self, histories: &[&str], place: &Place) -> impl Iterator<Item = (Place, PathStep)> {
         let transitions = self.transitions_from(self.states[place.state].name);
         let steps = transitions.flat_map(move |transition| {
@@ -91,6 +97,7 @@ impl Graph {
         steps.filter_map(move |step| Some((self.arrived(histories, place.last.clone(), self.index(step.to)?), step)))
     }
 
+    #[inline]
     fn arrived(&self, histories: &[&str], mut last: Vec<Option<usize>>, state: usize) -> Place {
         let info = &self.states[state];
         for (last, group) in last.iter_mut().zip(histories) {

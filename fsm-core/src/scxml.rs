@@ -31,12 +31,14 @@ pub struct Scxml(Graph);
 
 impl Graph {
     /// The graph as SCXML.
+    #[inline]
     pub const fn scxml(&self) -> Scxml {
         Scxml(*self)
     }
 }
 
 impl fmt::Display for Scxml {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let graph = &self.0;
         let document = Document { graph, ids: ids(graph) };
@@ -59,11 +61,13 @@ struct Document<'g> {
 }
 
 impl Document<'_> {
+    #[inline]
     fn id<'n>(&'n self, name: &'n str) -> &'n str {
         self.ids.get(name).map_or(name, String::as_str)
     }
 
     /// The states and superstates directly in a superstate, or at the top.
+    #[inline]
     fn members(&self, f: &mut fmt::Formatter<'_>, group: Option<&str>, depth: usize) -> fmt::Result {
         let (graph, indent) = (self.graph, "  ".repeat(depth));
         for state in graph.states.iter().filter(|state| state.group == group) {
@@ -82,10 +86,12 @@ impl Document<'_> {
     }
 
     /// The attribute for a name that is not its id.
+    #[inline]
     fn name(&self, name: &str) -> String {
         if self.id(name) == name { String::new() } else { format!(" fsm:name=\"{}\"", Escaped(name)) }
     }
 
+    #[inline]
     fn state(&self, f: &mut fmt::Formatter<'_>, state: &StateInfo, indent: &str) -> fmt::Result {
         let element = if state.kind == StateKind::End { "final" } else { "state" };
         let work = if state.kind == StateKind::Work { " fsm:work=\"true\"" } else { "" };
@@ -115,6 +121,7 @@ impl Document<'_> {
         writeln!(f, "{indent}</{element}>")
     }
 
+    #[inline]
     fn history(&self, f: &mut fmt::Formatter<'_>, history: HistoryInfo, indent: &str) -> fmt::Result {
         let (id, depth) = (self.history_id(history), if history.deep { "deep" } else { "shallow" });
         let mut to = self.graph.transitions.iter().filter(|transition| transition.history == Some(history));
@@ -123,6 +130,7 @@ impl Document<'_> {
     }
 
     /// The id of a history, distinct from all others.
+    #[inline]
     fn history_id(&self, history: HistoryInfo) -> String {
         let kind = if history.deep { "deep-history" } else { "history" };
         let mut id = format!("{}.{kind}", self.id(history.group));
@@ -133,6 +141,7 @@ impl Document<'_> {
     }
 
     /// The elements that cancel and start the timer of an event; `None` if only code knows the delay.
+    #[inline]
     fn send(&self, state: &StateInfo, event: &str) -> Option<(String, String)> {
         let delay = state.timer(event)?.delay.duration()?.as_millis();
         let (id, event) = (self.id(state.name), Escaped(event));
@@ -140,6 +149,7 @@ impl Document<'_> {
         Some((cancel, format!("<send id=\"{id}.{event}\" event=\"{event}\" delay=\"{delay}ms\"/>")))
     }
 
+    #[inline]
     fn transition(
         &self,
         f: &mut fmt::Formatter<'_>,
@@ -186,6 +196,7 @@ impl Document<'_> {
 }
 
 /// A distinct XML id for each name of a state or superstate.
+#[inline]
 fn ids(graph: &Graph) -> BTreeMap<&'static str, String> {
     let mut ids: BTreeMap<&'static str, String> = BTreeMap::new();
     let names = graph.states.iter().map(|state| state.name);
@@ -207,6 +218,7 @@ fn ids(graph: &Graph) -> BTreeMap<&'static str, String> {
 struct Escaped<'a>(&'a str);
 
 impl fmt::Display for Escaped<'_> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.chars().try_for_each(|c| match c {
             '&' => f.write_str("&amp;"),

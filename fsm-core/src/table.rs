@@ -17,12 +17,14 @@ pub struct Table(Graph);
 
 impl Graph {
     /// The transitions as a Markdown table.
+    #[inline]
     pub const fn table(&self) -> Table {
         Table(*self)
     }
 }
 
 impl fmt::Display for Table {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("| from | event | to | |\n| --- | --- | --- | --- |\n")?;
         for transition in self.0.transitions {
@@ -79,11 +81,13 @@ impl fmt::Display for Table {
 }
 
 /// Text that cannot end the cell.
+#[inline]
 fn cell(text: &impl fmt::Display) -> String {
     text.to_string().replace('|', "\\|")
 }
 
 /// A name as inline code, escaped so that it cannot end the cell or the code.
+#[inline]
 fn code(name: &str) -> String {
     let fence = if name.contains('`') { "``" } else { "`" };
     let mut out = String::from(fence);

@@ -39,12 +39,14 @@ pub struct XstateJson(Graph);
 
 impl Graph {
     /// The graph as the configuration of an `XState` v5 machine.
+    #[inline]
     pub const fn xstate_json(&self) -> XstateJson {
         XstateJson(*self)
     }
 }
 
 impl fmt::Display for XstateJson {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let graph = &self.0;
         write!(f, "{{\"id\":{}", Text(graph.machine))?;
@@ -60,6 +62,7 @@ impl fmt::Display for XstateJson {
 
 impl XstateJson {
     /// The states and superstates directly in a superstate, or at the top.
+    #[inline]
     fn members(&self, f: &mut fmt::Formatter<'_>, group: Option<&str>, depth: usize) -> fmt::Result {
         let graph = &self.0;
         let mut separator = "{";
@@ -89,6 +92,7 @@ impl XstateJson {
         f.write_str(if separator == "{" { "{}" } else { "}" })
     }
 
+    #[inline]
     fn state(&self, f: &mut fmt::Formatter<'_>, state: &StateInfo) -> fmt::Result {
         let graph = &self.0;
         let mut item = Separated("{");
@@ -138,6 +142,7 @@ impl XstateJson {
     }
 
     /// The transitions of the timers, by their delays.
+    #[inline]
     fn after(&self, state: &StateInfo) -> Vec<(String, Vec<&'static TransitionInfo>)> {
         let mut after: Vec<(String, Vec<&'static TransitionInfo>)> = Vec::new();
         for timer in state.timers {
@@ -155,6 +160,7 @@ impl XstateJson {
     }
 
     /// One transition, or a list of those for which the delay is the same.
+    #[inline]
     fn alternatives(&self, f: &mut fmt::Formatter<'_>, transitions: &[&TransitionInfo]) -> fmt::Result {
         if let [transition] = transitions {
             return self.transition(f, transition);
@@ -167,6 +173,7 @@ impl XstateJson {
         f.write_str("]")
     }
 
+    #[inline]
     fn transition(&self, f: &mut fmt::Formatter<'_>, transition: &TransitionInfo) -> fmt::Result {
         if transition.to.len() > 1 && !transition.internal && transition.history.is_none() {
             f.write_str("[")?;
@@ -177,6 +184,7 @@ impl XstateJson {
     }
 
     /// The targets of a transition, separated by commas.
+    #[inline]
     fn branches(&self, f: &mut fmt::Formatter<'_>, transition: &TransitionInfo) -> fmt::Result {
         let TransitionInfo { from, event, to, internal, history, guarded, by, .. } = *transition;
         let by = match (by.includes_callers(), self.0.leads_back(transition)) {
@@ -216,11 +224,13 @@ impl XstateJson {
     }
 
     /// The path of a state from the root: `#Order.Active.Paid`. A dot in a name is escaped.
+    #[inline]
     fn path(&self, state: &str) -> String {
         self.path_in(self.0.groups_of(state).map(|group| group.name).collect(), state)
     }
 
     /// The path of a name in superstates, the innermost first.
+    #[inline]
     fn path_in<'n>(&self, mut names: Vec<&'n str>, name: &'n str) -> String {
         let graph = &self.0;
         names.reverse();
@@ -230,6 +240,7 @@ impl XstateJson {
 }
 
 /// A superstate and those that contain it, the innermost first.
+#[inline]
 fn groups_around(graph: &Graph, group: &'static str) -> Vec<&'static str> {
     let outer = |name: &&'static str| graph.group(name).and_then(|group| group.parent);
     // A graph built by hand can have a cycle.
@@ -237,6 +248,7 @@ fn groups_around(graph: &Graph, group: &'static str) -> Vec<&'static str> {
 }
 
 /// The name of a history, distinct from those of states and superstates.
+#[inline]
 fn history_name(graph: &Graph, history: HistoryInfo) -> String {
     let mut name = String::from(history.kind());
     while graph.state(&name).is_some() || graph.group(&name).is_some() {
@@ -249,16 +261,19 @@ fn history_name(graph: &Graph, history: HistoryInfo) -> String {
 struct Separated(&'static str);
 
 impl Separated {
+    #[inline]
     fn next(&mut self) -> &'static str {
         core::mem::replace(&mut self.0, ",")
     }
 }
 
+#[inline]
 fn description(f: &mut fmt::Formatter<'_>, doc: &str) -> fmt::Result {
     if doc.is_empty() { Ok(()) } else { write!(f, ",\"description\":{}", Text(doc)) }
 }
 
 /// The name, among the direct members of `group`, of the state or of the superstate that contains it.
+#[inline]
 fn outermost(graph: &Graph, state: &'static str, group: Option<&str>) -> &'static str {
     let groups: Vec<_> = graph.groups_of(state).collect();
     groups.iter().find(|inner| inner.parent == group).map_or(state, |inner| inner.name)

@@ -7,7 +7,18 @@
 ///
 #[cfg_attr(
     doc,
-    doc = "<div><svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" viewBox=\"-2 -2 224 110\" style=\"width:224px;max-width:100%;height:auto\" font-family=\"ui-monospace,monospace\" font-size=\"12\" fill=\"currentColor\" stroke-width=\"1.2\">\n<title>State diagram of Payment</title>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M85.2 28.0C85.2 36.5 26.6 36.5 26.6 45.0C26.6 53.0 26.6 53.0 26.6 61.0C26.6 66.0 26.6 66.0 26.6 71.0\"></path>\n<path d=\"M26.6 78.0L23.1 70.0L30.1 70.0Z\"></path>\n<a href=\"event/struct.Paid.html\"><text x=\"32.6\" y=\"57.0\" font-size=\"11\">paid (by worker)</text></a>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M109.2 28.0C109.2 36.5 167.8 36.5 167.8 45.0C167.8 53.0 167.8 53.0 167.8 61.0C167.8 66.0 167.8 66.0 167.8 71.0\"></path>\n<path d=\"M167.8 78.0L164.3 70.0L171.3 70.0Z\"></path>\n<a href=\"event/struct.Cancel.html\"><text x=\"173.8\" y=\"57.0\" font-size=\"11\">cancel</text></a>\n<a href=\"struct.Charging.html\"><g><title>Charging (work) </title><rect x=\"56.0\" y=\"0.0\" width=\"82.4\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\" stroke-dasharray=\"6 3\"></rect><text x=\"97.2\" y=\"18.0\" text-anchor=\"middle\" font-weight=\"bold\">Charging</text></g></a>\n<circle cx=\"31.0\" cy=\"14.0\" r=\"5\"></circle><path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M35.0 14.0H50.0\"></path>\n<path d=\"M56.0 14.0L48.0 17.5L48.0 10.5Z\"></path>\n<a href=\"struct.Paid.html\"><g><title>Paid (end) </title><rect x=\"0.0\" y=\"78.0\" width=\"53.2\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><rect x=\"3.0\" y=\"81.0\" width=\"47.2\" height=\"22.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"26.6\" y=\"96.0\" text-anchor=\"middle\" font-weight=\"bold\">Paid</text></g></a>\n<a href=\"struct.Cancelled.html\"><g><title>Cancelled (end) </title><rect x=\"122.9\" y=\"78.0\" width=\"89.7\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><rect x=\"125.9\" y=\"81.0\" width=\"83.7\" height=\"22.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"167.8\" y=\"96.0\" text-anchor=\"middle\" font-weight=\"bold\">Cancelled</text></g></a>\n</svg></div>\n",
+    doc = ::fsm_runtime::core::__private::__diagram!{#[doc = r" A payment, whose outcome only its worker reports."]#[fsm(
+        initial = Charging,
+        durable,
+        derive(Serialize, Deserialize)
+    )]pub
+    enum
+    Payment{#[state(
+        work
+    )]#[on(paid{receipt:String}= >Paid, by = worker)]#[on(cancel = >Cancelled)]Charging,
+    #[state(end)]Paid{receipt:String},
+    #[state(end)]Cancelled,
+    }},
     doc = ""
 )]
 /**| from | event | to |
@@ -551,11 +562,13 @@ It starts in an initial state, is moved by the events that its state declares, a
         }
         /// Whether its state declares the event.
         #[must_use]
+        #[inline]
         pub fn can(&self, __event: EventKind) -> bool {
             <Self as ::fsm_runtime::core::AnyMachine>::can(self, __event)
         }
         /// Why its state does not accept the event, and which events lead to one that does; `None` if the state declares it.
         #[must_use]
+        #[inline]
         pub fn why_not(
             &self,
             __event: EventKind,
@@ -567,6 +580,7 @@ It starts in an initial state, is moved by the events that its state declares, a
         ///
         /// # Errors
         /// If the state does not declare the event, or a guard refuses it.
+        #[inline]
         pub fn would_accept(
             &self,
             __event: &Event,
@@ -587,15 +601,19 @@ It starts in an initial state, is moved by the events that its state declares, a
     #[automatically_derived]
     impl ::fsm_runtime::core::AnyMachine for Any {
         type Machine = Payment;
+        #[inline]
         fn state(&self) -> State {
             Self::state(self)
         }
+        #[inline]
         fn accepts(&self) -> &'static [EventKind] {
             Self::accepts(self)
         }
+        #[inline]
         fn context(&self) -> &() {
             &()
         }
+        #[inline]
         fn __join(
             __machine: Payment,
             _: ::fsm_runtime::core::__private::Box<()>,
@@ -608,6 +626,7 @@ It starts in an initial state, is moved by the events that its state declares, a
                 Payment::Cancelled => Self::Cancelled(Machine { state: Cancelled }),
             }
         }
+        #[inline]
         fn __split(self) -> (Payment, ::fsm_runtime::core::__private::Box<()>) {
             match self {
                 Self::Charging(__machine) => {
@@ -674,6 +693,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     }
     #[automatically_derived]
     impl ::core::convert::From<Payment> for Any {
+        #[inline]
         fn from(__given: Payment) -> Self {
             <Any as ::fsm_runtime::core::AnyMachine>::__join(
                 __given,
@@ -683,6 +703,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     }
     #[automatically_derived]
     impl ::core::convert::From<Any> for Payment {
+        #[inline]
         fn from(__given: Any) -> Self {
             <Any as ::fsm_runtime::core::AnyMachine>::__split(__given).0
         }

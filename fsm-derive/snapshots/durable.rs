@@ -7,7 +7,25 @@
 ///
 #[cfg_attr(
     doc,
-    doc = "<div><svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" viewBox=\"-2 -2 236 188\" style=\"width:236px;max-width:100%;height:auto\" font-family=\"ui-monospace,monospace\" font-size=\"12\" fill=\"currentColor\" stroke-width=\"1.2\">\n<title>State diagram of Report</title>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M74.8 28.0C74.8 36.5 74.8 36.5 74.8 45.0C74.8 53.0 74.8 53.0 74.8 61.0C74.8 66.0 74.8 66.0 74.8 71.0\"></path>\n<path d=\"M74.8 78.0L71.3 70.0L78.3 70.0Z\"></path>\n<a href=\"event/struct.Begin.html\"><text x=\"80.8\" y=\"57.0\" font-size=\"11\">begin</text></a>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M74.8 106.0C74.8 114.5 74.8 114.5 74.8 123.0C74.8 131.0 74.8 131.0 74.8 139.0C74.8 144.0 74.8 144.0 74.8 149.0\"></path>\n<path d=\"M74.8 156.0L71.3 148.0L78.3 148.0Z\"></path>\n<a href=\"event/struct.Finish.html\"><text x=\"80.8\" y=\"135.0\" font-size=\"11\">finish (after 1h)</text></a>\n<a href=\"struct.Requested.html\"><g><title>Requested Somebody wants it.</title><rect x=\"30.0\" y=\"0.0\" width=\"89.7\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"74.8\" y=\"18.0\" text-anchor=\"middle\" font-weight=\"bold\">Requested</text></g></a>\n<circle cx=\"5.0\" cy=\"14.0\" r=\"5\"></circle><path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M9.0 14.0H24.0\"></path>\n<path d=\"M30.0 14.0L22.0 17.5L22.0 10.5Z\"></path>\n<a href=\"struct.Writing.html\"><g><title>Writing (work) A worker is writing it.</title><rect x=\"37.3\" y=\"78.0\" width=\"75.1\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\" stroke-dasharray=\"6 3\"></rect><text x=\"74.8\" y=\"96.0\" text-anchor=\"middle\" font-weight=\"bold\">Writing</text></g></a>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M112.4 84.0C134.4 84.0 134.4 100.0 119.4 100.0\"></path>\n<path d=\"M112.4 100.0L120.4 96.5L120.4 103.5Z\"></path>\n<a href=\"event/struct.Rename.html\"><text x=\"134.4\" y=\"96.0\" font-size=\"11\">rename (stays)</text></a>\n<a href=\"struct.Written.html\"><g><title>Written (end) It can be read.</title><rect x=\"37.3\" y=\"156.0\" width=\"75.1\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><rect x=\"40.3\" y=\"159.0\" width=\"69.1\" height=\"22.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"74.8\" y=\"174.0\" text-anchor=\"middle\" font-weight=\"bold\">Written</text></g></a>\n</svg></div>\n",
+    doc = ::fsm_runtime::core::__private::__diagram!{#[doc = r" A report, from the request to its text."]#[fsm(
+        initial = Requested,
+        durable,
+        version = 2,
+        derive(Serialize, Deserialize)
+    )]pub
+    enum
+    Report{#[doc = r" Somebody wants it."]#[on(begin = >Writing)]Requested{title:String},
+    #[doc = r" A worker is writing it."]#[state(
+        work,
+        checkpoint = Page
+    )]#[on(
+        finish{text:String}= >Written
+    )]#[on(
+        rename{title:String}= >_
+    )]#[after("1h", finish{text:String::new()})]Writing{title:String},
+    #[doc = r" It can be read."]#[state(end)]Written{title:String,
+    text:String},
+    }},
     doc = ""
 )]
 /**| from | event | to |
@@ -600,11 +618,13 @@ It starts in an initial state, is moved by the events that its state declares, a
         }
         /// Whether its state declares the event.
         #[must_use]
+        #[inline]
         pub fn can(&self, __event: EventKind) -> bool {
             <Self as ::fsm_runtime::core::AnyMachine>::can(self, __event)
         }
         /// Why its state does not accept the event, and which events lead to one that does; `None` if the state declares it.
         #[must_use]
+        #[inline]
         pub fn why_not(
             &self,
             __event: EventKind,
@@ -616,6 +636,7 @@ It starts in an initial state, is moved by the events that its state declares, a
         ///
         /// # Errors
         /// If the state does not declare the event, or a guard refuses it.
+        #[inline]
         pub fn would_accept(
             &self,
             __event: &Event,
@@ -636,15 +657,19 @@ It starts in an initial state, is moved by the events that its state declares, a
     #[automatically_derived]
     impl ::fsm_runtime::core::AnyMachine for Any {
         type Machine = Report;
+        #[inline]
         fn state(&self) -> State {
             Self::state(self)
         }
+        #[inline]
         fn accepts(&self) -> &'static [EventKind] {
             Self::accepts(self)
         }
+        #[inline]
         fn context(&self) -> &() {
             &()
         }
+        #[inline]
         fn __join(
             __machine: Report,
             _: ::fsm_runtime::core::__private::Box<()>,
@@ -667,6 +692,7 @@ It starts in an initial state, is moved by the events that its state declares, a
                 }
             }
         }
+        #[inline]
         fn __split(self) -> (Report, ::fsm_runtime::core::__private::Box<()>) {
             match self {
                 Self::Requested(__machine) => {
@@ -733,6 +759,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     }
     #[automatically_derived]
     impl ::core::convert::From<Report> for Any {
+        #[inline]
         fn from(__given: Report) -> Self {
             <Any as ::fsm_runtime::core::AnyMachine>::__join(
                 __given,
@@ -742,6 +769,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     }
     #[automatically_derived]
     impl ::core::convert::From<Any> for Report {
+        #[inline]
         fn from(__given: Any) -> Self {
             <Any as ::fsm_runtime::core::AnyMachine>::__split(__given).0
         }

@@ -4,7 +4,13 @@
 ///
 #[cfg_attr(
     doc,
-    doc = "<div><svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" viewBox=\"-2 -2 126 110\" style=\"width:126px;max-width:100%;height:auto\" font-family=\"ui-monospace,monospace\" font-size=\"12\" fill=\"currentColor\" stroke-width=\"1.2\">\n<title>State diagram of Switch</title>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M43.8 28.0C43.8 36.5 22.6 36.5 22.6 45.0C22.6 53.0 22.6 53.0 22.6 61.0C22.6 66.0 45.2 66.0 45.2 71.0\"></path>\n<path d=\"M45.2 78.0L41.7 70.0L48.7 70.0Z\"></path>\n<a href=\"event/struct.Flip.html\"><text x=\"28.6\" y=\"57.0\" font-size=\"11\">flip</text></a>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M60.7 78.0C60.7 69.5 83.3 69.5 83.3 61.0C83.3 53.0 83.3 53.0 83.3 45.0C83.3 40.0 62.1 40.0 62.1 35.0\"></path>\n<path d=\"M62.1 28.0L65.6 36.0L58.6 36.0Z\"></path>\n<a href=\"event/struct.Flip.html\"><text x=\"89.3\" y=\"57.0\" font-size=\"11\">flip</text></a>\n<a href=\"struct.Off.html\"><g><title>Off Dark.</title><rect x=\"30.0\" y=\"0.0\" width=\"45.9\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"53.0\" y=\"18.0\" text-anchor=\"middle\" font-weight=\"bold\">Off</text></g></a>\n<circle cx=\"5.0\" cy=\"14.0\" r=\"5\"></circle><path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M9.0 14.0H24.0\"></path>\n<path d=\"M30.0 14.0L22.0 17.5L22.0 10.5Z\"></path>\n<a href=\"struct.On.html\"><g><title>On Lit.</title><rect x=\"33.6\" y=\"78.0\" width=\"38.6\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"52.9\" y=\"96.0\" text-anchor=\"middle\" font-weight=\"bold\">On</text></g></a>\n</svg></div>\n",
+    doc = ::fsm_core::__private::__diagram!{#[doc = r" A light switch."]#[fsm(
+        initial = Off
+    )]pub
+    enum
+    Switch{#[doc = r" Dark."]#[on(flip = >On)]Off,
+    #[doc = r" Lit."]#[on(flip = >Off)]On,
+    }},
     doc = ""
 )]
 /**| from | event | to |
@@ -438,11 +444,13 @@ It starts in an initial state, is moved by the events that its state declares, a
         }
         /// Whether its state declares the event.
         #[must_use]
+        #[inline]
         pub fn can(&self, __event: EventKind) -> bool {
             <Self as ::fsm_core::AnyMachine>::can(self, __event)
         }
         /// Why its state does not accept the event, and which events lead to one that does; `None` if the state declares it.
         #[must_use]
+        #[inline]
         pub fn why_not(
             &self,
             __event: EventKind,
@@ -454,6 +462,7 @@ It starts in an initial state, is moved by the events that its state declares, a
         ///
         /// # Errors
         /// If the state does not declare the event, or a guard refuses it.
+        #[inline]
         pub fn would_accept(
             &self,
             __event: &Event,
@@ -474,21 +483,26 @@ It starts in an initial state, is moved by the events that its state declares, a
     #[automatically_derived]
     impl ::fsm_core::AnyMachine for Any {
         type Machine = Switch;
+        #[inline]
         fn state(&self) -> State {
             Self::state(self)
         }
+        #[inline]
         fn accepts(&self) -> &'static [EventKind] {
             Self::accepts(self)
         }
+        #[inline]
         fn context(&self) -> &() {
             &()
         }
+        #[inline]
         fn __join(__machine: Switch, _: ::fsm_core::__private::Box<()>) -> Self {
             match __machine {
                 Switch::Off => Self::Off(Machine { state: Off }),
                 Switch::On => Self::On(Machine { state: On }),
             }
         }
+        #[inline]
         fn __split(self) -> (Switch, ::fsm_core::__private::Box<()>) {
             match self {
                 Self::Off(__machine) => {
@@ -542,6 +556,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     }
     #[automatically_derived]
     impl ::core::convert::From<Switch> for Any {
+        #[inline]
         fn from(__given: Switch) -> Self {
             <Any as ::fsm_core::AnyMachine>::__join(
                 __given,
@@ -551,6 +566,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     }
     #[automatically_derived]
     impl ::core::convert::From<Any> for Switch {
+        #[inline]
         fn from(__given: Any) -> Self {
             <Any as ::fsm_core::AnyMachine>::__split(__given).0
         }

@@ -4,7 +4,21 @@
 ///
 #[cfg_attr(
     doc,
-    doc = "<div><svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" viewBox=\"-2 -2 199 204\" style=\"width:199px;max-width:100%;height:auto\" font-family=\"ui-monospace,monospace\" font-size=\"12\" fill=\"currentColor\" stroke-width=\"1.2\">\n<title>State diagram of Order</title>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M89.4 44.0C89.4 52.5 89.4 52.5 89.4 61.0C89.4 69.0 89.4 69.0 89.4 77.0C89.4 82.0 89.4 82.0 89.4 87.0\"></path>\n<path d=\"M89.4 94.0L85.9 86.0L92.9 86.0Z\"></path>\n<a href=\"event/struct.Pay.html\"><text x=\"95.4\" y=\"73.0\" font-size=\"11\">pay [guarded]</text></a>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M89.4 122.0C89.4 130.5 89.4 130.5 89.4 139.0C89.4 147.0 89.4 147.0 89.4 155.0C89.4 160.0 89.4 160.0 89.4 165.0\"></path>\n<path d=\"M89.4 172.0L85.9 164.0L92.9 164.0Z\"></path>\n<a href=\"event/struct.Ship.html\"><text x=\"95.4\" y=\"151.0\" font-size=\"11\">ship</text></a>\n<a href=\"struct.Cart.html\"><g><title>Cart Being filled.</title><rect x=\"30.0\" y=\"0.0\" width=\"118.9\" height=\"44.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"89.4\" y=\"18.0\" text-anchor=\"middle\" font-weight=\"bold\">Cart</text><text x=\"89.4\" y=\"34.0\" text-anchor=\"middle\" opacity=\".75\">enter / count</text></g></a>\n<circle cx=\"5.0\" cy=\"22.0\" r=\"5\"></circle><path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M9.0 22.0H24.0\"></path>\n<path d=\"M30.0 22.0L22.0 25.5L22.0 18.5Z\"></path>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M148.9 14.0C170.9 14.0 170.9 30.0 155.9 30.0\"></path>\n<path d=\"M148.9 30.0L156.9 26.5L156.9 33.5Z\"></path>\n<a href=\"event/struct.Add.html\"><text x=\"170.9\" y=\"26.0\" font-size=\"11\">add</text></a>\n<a href=\"struct.Paid.html\"><g><title>Paid The money is there.</title><rect x=\"62.8\" y=\"94.0\" width=\"53.2\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"89.4\" y=\"112.0\" text-anchor=\"middle\" font-weight=\"bold\">Paid</text></g></a>\n<a href=\"struct.Shipped.html\"><g><title>Shipped (end) On its way.</title><rect x=\"51.9\" y=\"172.0\" width=\"75.1\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><rect x=\"54.9\" y=\"175.0\" width=\"69.1\" height=\"22.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"89.4\" y=\"190.0\" text-anchor=\"middle\" font-weight=\"bold\">Shipped</text></g></a>\n</svg></div>\n",
+    doc = ::fsm_core::__private::__diagram!{#[doc = r" An order in a shop."]#[fsm(
+        initial = Cart,
+        context = Shop,
+        derive(Clone, Debug)
+    )]pub
+    enum
+    Order{#[doc = r" Being filled."]#[state(
+        enter = count
+    )]#[on(
+        add{cents:u64}= >Cart,
+        with = add
+    )]#[on(pay = >Paid, guard = is_open)]Cart{cents:u64},
+    #[doc = r" The money is there."]#[on(ship = >Shipped)]Paid{cents:u64},
+    #[doc = r" On its way."]#[state(end)]Shipped,
+    }},
     doc = ""
 )]
 /**| from | event | to |
@@ -629,11 +643,13 @@ It starts in an initial state, is moved by the events that its state declares, a
         }
         /// Whether its state declares the event.
         #[must_use]
+        #[inline]
         pub fn can(&self, __event: EventKind) -> bool {
             <Self as ::fsm_core::AnyMachine>::can(self, __event)
         }
         /// Why its state does not accept the event, and which events lead to one that does; `None` if the state declares it.
         #[must_use]
+        #[inline]
         pub fn why_not(
             &self,
             __event: EventKind,
@@ -645,6 +661,7 @@ It starts in an initial state, is moved by the events that its state declares, a
         ///
         /// # Errors
         /// If the state does not declare the event, or a guard refuses it.
+        #[inline]
         pub fn would_accept(
             &self,
             __event: &Event,
@@ -665,15 +682,19 @@ It starts in an initial state, is moved by the events that its state declares, a
     #[automatically_derived]
     impl ::fsm_core::AnyMachine for Any {
         type Machine = Order;
+        #[inline]
         fn state(&self) -> State {
             Self::state(self)
         }
+        #[inline]
         fn accepts(&self) -> &'static [EventKind] {
             Self::accepts(self)
         }
+        #[inline]
         fn context(&self) -> &Shop {
             Self::context(self)
         }
+        #[inline]
         fn __guard(
             &self,
             __event: &Event,
@@ -689,6 +710,7 @@ It starts in an initial state, is moved by the events that its state declares, a
                 _ => ::core::result::Result::Ok(()),
             }
         }
+        #[inline]
         fn __join(
             __machine: Order,
             __context: ::fsm_core::__private::Box<Shop>,
@@ -714,6 +736,7 @@ It starts in an initial state, is moved by the events that its state declares, a
                 }
             }
         }
+        #[inline]
         fn __split(self) -> (Order, ::fsm_core::__private::Box<Shop>) {
             match self {
                 Self::Cart(__machine) => {
@@ -767,6 +790,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     }
     #[automatically_derived]
     impl ::core::convert::From<(Order, Shop)> for Any {
+        #[inline]
         fn from(__given: (Order, Shop)) -> Self {
             let (__machine, __context) = __given;
             <Any as ::fsm_core::AnyMachine>::__join(
@@ -777,6 +801,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     }
     #[automatically_derived]
     impl ::core::convert::From<Any> for (Order, Shop) {
+        #[inline]
         fn from(__given: Any) -> Self {
             <Any as ::fsm_core::AnyMachine>::into_parts(__given)
         }

@@ -7,7 +7,26 @@
 ///
 #[cfg_attr(
     doc,
-    doc = "<div><svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" viewBox=\"-2 -2 357 244\" style=\"width:357px;max-width:100%;height:auto\" font-family=\"ui-monospace,monospace\" font-size=\"12\" fill=\"currentColor\" stroke-width=\"1.2\">\n<title>State diagram of Text</title>\n<g><title>Open Draft, Review</title><rect x=\"15.7\" y=\"0.0\" width=\"244.7\" height=\"162.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\" stroke-opacity=\".4\"></rect><text x=\"27.7\" y=\"15.0\" font-weight=\"bold\" opacity=\".75\">Open</text></g>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M92.3 67.0C92.3 75.5 33.7 75.5 33.7 84.0C33.7 92.0 33.7 92.0 33.7 100.0C33.7 105.0 92.3 105.0 92.3 110.0\"></path>\n<path d=\"M92.3 117.0L88.8 109.0L95.8 109.0Z\"></path>\n<a href=\"event/struct.Submit.html\"><text x=\"39.7\" y=\"96.0\" font-size=\"11\">submit [guarded]</text></a>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M92.3 145.0C92.3 153.5 90.3 153.5 90.3 162.0C90.3 170.5 44.9 170.5 44.9 179.0C44.9 187.0 44.9 187.0 44.9 195.0C44.9 200.0 44.9 200.0 44.9 205.0\"></path>\n<path d=\"M44.9 212.0L41.4 204.0L48.4 204.0Z\"></path>\n<a href=\"event/struct.Decide.html\"><text x=\"50.9\" y=\"191.0\" font-size=\"11\">decide</text></a>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M116.3 117.0C116.3 108.5 174.9 108.5 174.9 100.0C174.9 92.0 174.9 92.0 174.9 84.0C174.9 79.0 116.3 79.0 116.3 74.0\"></path>\n<path d=\"M116.3 67.0L119.8 75.0L112.8 75.0Z\"></path>\n<a href=\"event/struct.Decide.html\"><text x=\"180.9\" y=\"96.0\" font-size=\"11\">decide</text></a>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M242.4 162.0C242.4 170.5 287.1 170.5 287.1 179.0C287.1 187.0 287.1 187.0 287.1 195.0C287.1 200.0 215.1 200.0 215.1 205.0\"></path>\n<path d=\"M215.1 212.0L211.6 204.0L218.6 204.0Z\"></path>\n<a href=\"event/struct.Withdraw.html\"><text x=\"293.1\" y=\"191.0\" font-size=\"11\">withdraw</text></a>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M116.3 145.0C116.3 153.5 118.3 153.5 118.3 162.0C118.3 170.5 119.1 170.5 119.1 179.0C119.1 187.0 119.1 187.0 119.1 195.0C119.1 200.0 191.1 200.0 191.1 205.0\"></path>\n<path d=\"M191.1 212.0L187.6 204.0L194.6 204.0Z\"></path>\n<a href=\"event/struct.Withdraw.html\"><text x=\"125.1\" y=\"191.0\" font-size=\"11\">withdraw (after 14d)</text></a>\n<a href=\"struct.Draft.html\"><g><title>Draft Being written.</title><rect x=\"74.0\" y=\"39.0\" width=\"60.5\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"104.3\" y=\"57.0\" text-anchor=\"middle\" font-weight=\"bold\">Draft</text></g></a>\n<circle cx=\"49.0\" cy=\"53.0\" r=\"5\"></circle><path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M53.0 53.0H68.0\"></path>\n<path d=\"M74.0 53.0L66.0 56.5L66.0 49.5Z\"></path>\n<a href=\"struct.Review.html\"><g><title>Review Being read.</title><rect x=\"70.4\" y=\"117.0\" width=\"67.8\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"104.3\" y=\"135.0\" text-anchor=\"middle\" font-weight=\"bold\">Review</text></g></a>\n<a href=\"struct.Published.html\"><g><title>Published (end) Out.</title><rect x=\"0.0\" y=\"212.0\" width=\"89.7\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><rect x=\"3.0\" y=\"215.0\" width=\"83.7\" height=\"22.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"44.9\" y=\"230.0\" text-anchor=\"middle\" font-weight=\"bold\">Published</text></g></a>\n<a href=\"struct.Withdrawn.html\"><g><title>WITHDRAWN (end) </title><rect x=\"158.2\" y=\"212.0\" width=\"89.7\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><rect x=\"161.2\" y=\"215.0\" width=\"83.7\" height=\"22.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"203.1\" y=\"230.0\" text-anchor=\"middle\" font-weight=\"bold\">WITHDRAWN</text></g></a>\n</svg></div>\n",
+    doc = ::fsm_core::__private::__diagram!{#[doc = r" A text on its way to the reader."]#[fsm(
+        initial = Draft,
+        derive(Clone, Debug),
+        group(Open, on(withdraw = >Withdrawn))
+    )]pub(crate)enum
+    Text<'a,
+    T:Clone>{#[doc = r" Being written."]#[on(
+        submit{by:&'a
+        str}= >Review,
+        guard = has_title
+    )]#[state(in = Open)]Draft{title:T},
+    #[doc = r" Being read."]#[on(
+        decide{score:u8}= >Published|Draft,
+        with = decide
+    )]#[after("14d", withdraw)]#[state(in = Open)]Review{title:T,
+    by:&'a
+    str},
+    #[doc = r" Out."]#[state(end)]Published(T),
+    #[state(end, name = "WITHDRAWN")]Withdrawn,
+    }},
     doc = ""
 )]
 /**| from | event | to |
@@ -669,11 +688,13 @@ It starts in an initial state, is moved by the events that its state declares, a
         }
         /// Whether its state declares the event.
         #[must_use]
+        #[inline]
         pub(crate) fn can(&self, __event: EventKind) -> bool {
             <Self as ::fsm_core::AnyMachine>::can(self, __event)
         }
         /// Why its state does not accept the event, and which events lead to one that does; `None` if the state declares it.
         #[must_use]
+        #[inline]
         pub(crate) fn why_not(
             &self,
             __event: EventKind,
@@ -685,6 +706,7 @@ It starts in an initial state, is moved by the events that its state declares, a
         ///
         /// # Errors
         /// If the state does not declare the event, or a guard refuses it.
+        #[inline]
         pub(crate) fn would_accept(
             &self,
             __event: &Event<'a>,
@@ -705,15 +727,19 @@ It starts in an initial state, is moved by the events that its state declares, a
     #[automatically_derived]
     impl<'a, T: Clone> ::fsm_core::AnyMachine for Any<'a, T> {
         type Machine = Text<'a, T>;
+        #[inline]
         fn state(&self) -> State {
             Self::state(self)
         }
+        #[inline]
         fn accepts(&self) -> &'static [EventKind] {
             Self::accepts(self)
         }
+        #[inline]
         fn context(&self) -> &() {
             &()
         }
+        #[inline]
         fn __guard(
             &self,
             __event: &Event<'a>,
@@ -725,6 +751,7 @@ It starts in an initial state, is moved by the events that its state declares, a
                 _ => ::core::result::Result::Ok(()),
             }
         }
+        #[inline]
         fn __join(__machine: Text<'a, T>, _: ::fsm_core::__private::Box<()>) -> Self {
             match __machine {
                 Text::Draft { title } => {
@@ -753,6 +780,7 @@ It starts in an initial state, is moved by the events that its state declares, a
                 }
             }
         }
+        #[inline]
         fn __split(self) -> (Text<'a, T>, ::fsm_core::__private::Box<()>) {
             match self {
                 Self::Draft(__machine) => {
@@ -838,6 +866,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     }
     #[automatically_derived]
     impl<'a, T: Clone> ::core::convert::From<Text<'a, T>> for Any<'a, T> {
+        #[inline]
         fn from(__given: Text<'a, T>) -> Self {
             <Any<
                 'a,
@@ -850,6 +879,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     }
     #[automatically_derived]
     impl<'a, T: Clone> ::core::convert::From<Any<'a, T>> for Text<'a, T> {
+        #[inline]
         fn from(__given: Any<'a, T>) -> Self {
             <Any<'a, T> as ::fsm_core::AnyMachine>::__split(__given).0
         }
@@ -861,6 +891,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     > ::core::convert::From<
         choice::ReviewDecide<Machine<'a, Published<T>, T>, Machine<'a, Draft<T>, T>>,
     > for Any<'a, T> {
+        #[inline]
         fn from(
             __given: choice::ReviewDecide<
                 Machine<'a, Published<T>, T>,
@@ -880,6 +911,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     > ::core::convert::From<
         choice::ReviewDecide<Machine<'a, Published<T>, T>, Machine<'a, Draft<T>, T>>,
     > for Text<'a, T> {
+        #[inline]
         fn from(
             __given: choice::ReviewDecide<
                 Machine<'a, Published<T>, T>,

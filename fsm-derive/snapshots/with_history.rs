@@ -4,7 +4,22 @@
 ///
 #[cfg_attr(
     doc,
-    doc = "<div><svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" viewBox=\"-2 -2 245 244\" style=\"width:245px;max-width:100%;height:auto\" font-family=\"ui-monospace,monospace\" font-size=\"12\" fill=\"currentColor\" stroke-width=\"1.2\">\n<title>State diagram of Job</title>\n<g><title>Active Queued, Running</title><rect x=\"0.0\" y=\"0.0\" width=\"203.7\" height=\"162.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\" stroke-opacity=\".4\"></rect><text x=\"12.0\" y=\"15.0\" font-weight=\"bold\" opacity=\".75\">Active</text></g>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M75.9 67.0C75.9 75.5 75.9 75.5 75.9 84.0C75.9 92.0 75.9 92.0 75.9 100.0C75.9 105.0 75.9 105.0 75.9 110.0\"></path>\n<path d=\"M75.9 117.0L72.4 109.0L79.4 109.0Z\"></path>\n<a href=\"event/struct.Begin.html\"><text x=\"81.9\" y=\"96.0\" font-size=\"11\">begin</text></a>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M75.9 145.0C75.9 153.5 75.9 153.5 75.9 162.0C75.9 170.5 74.2 170.5 74.2 179.0C74.2 187.0 74.2 187.0 74.2 195.0C74.2 200.0 74.2 200.0 74.2 205.0\"></path>\n<path d=\"M74.2 212.0L70.7 204.0L77.7 204.0Z\"></path>\n<a href=\"event/struct.End.html\"><text x=\"80.2\" y=\"191.0\" font-size=\"11\">end</text></a>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M154.8 212.0C154.8 203.5 128.3 203.5 128.3 195.0C128.3 187.0 128.3 187.0 128.3 179.0C128.3 170.5 143.4 170.5 143.4 162.0C143.4 146.5 143.4 142.7 143.4 131.0C143.4 119.3 143.4 101.5 143.4 92.0C143.4 82.5 143.4 83.0 143.4 74.0\"></path>\n<path d=\"M143.4 67.0L146.9 75.0L139.9 75.0Z\"></path>\n<a href=\"event/struct.Resume.html\"><text x=\"134.3\" y=\"191.0\" font-size=\"11\">resume</text></a>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M185.7 162.0C185.7 170.5 202.5 170.5 202.5 179.0C202.5 187.0 202.5 187.0 202.5 195.0C202.5 200.0 176.0 200.0 176.0 205.0\"></path>\n<path d=\"M176.0 212.0L172.5 204.0L179.5 204.0Z\"></path>\n<a href=\"event/struct.Hold.html\"><text x=\"208.5\" y=\"191.0\" font-size=\"11\">hold</text></a>\n<a href=\"struct.Queued.html\"><g><title>Queued Not begun.</title><rect x=\"42.0\" y=\"39.0\" width=\"67.8\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"75.9\" y=\"57.0\" text-anchor=\"middle\" font-weight=\"bold\">Queued</text></g></a>\n<circle cx=\"17.0\" cy=\"53.0\" r=\"5\"></circle><path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M21.0 53.0H36.0\"></path>\n<path d=\"M42.0 53.0L34.0 56.5L34.0 49.5Z\"></path>\n<a href=\"struct.Held.html\"><g><title>Held For a while.</title><rect x=\"138.8\" y=\"212.0\" width=\"53.2\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"165.4\" y=\"230.0\" text-anchor=\"middle\" font-weight=\"bold\">Held</text></g></a>\n<a href=\"struct.Running.html\"><g><title>Running Begun.</title><rect x=\"38.4\" y=\"117.0\" width=\"75.1\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"75.9\" y=\"135.0\" text-anchor=\"middle\" font-weight=\"bold\">Running</text></g></a>\n<a href=\"struct.Done.html\"><g><title>Done (end) Ended.</title><rect x=\"47.6\" y=\"212.0\" width=\"53.2\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><rect x=\"50.6\" y=\"215.0\" width=\"47.2\" height=\"22.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"74.2\" y=\"230.0\" text-anchor=\"middle\" font-weight=\"bold\">Done</text></g></a>\n<g><title>history of Active</title><ellipse cx=\"143.4\" cy=\"53.0\" rx=\"15.7\" ry=\"14.0\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></ellipse><text x=\"143.4\" y=\"57.0\" text-anchor=\"middle\" font-weight=\"bold\">H</text></g>\n</svg></div>\n",
+    doc = ::fsm_core::__private::__diagram!{#[doc = r" A job that can be held."]#[fsm(
+        initial = Queued,
+        derive(Clone, Serialize, Deserialize),
+        group(Active, on(hold{by:String}= >Held))
+    )]pub
+    enum
+    Job{#[doc = r" Not begun."]#[on(
+        begin{size:u64}= >Running
+    )]#[state(in = Active)]Queued,
+    #[doc = r" Begun."]#[on(
+        end = >Done
+    )]#[state(in = Active, was = "Busy")]Running{size:u64},
+    #[doc = r" For a while."]#[on(resume = >history(Active))]Held{by:String,
+    was:job::history::Active},
+    #[doc = r" Ended."]#[state(end)]Done,
+    }},
     doc = ""
 )]
 /**| from | event | to |
@@ -652,11 +667,13 @@ It starts in an initial state, is moved by the events that its state declares, a
         }
         /// Whether its state declares the event.
         #[must_use]
+        #[inline]
         pub fn can(&self, __event: EventKind) -> bool {
             <Self as ::fsm_core::AnyMachine>::can(self, __event)
         }
         /// Why its state does not accept the event, and which events lead to one that does; `None` if the state declares it.
         #[must_use]
+        #[inline]
         pub fn why_not(
             &self,
             __event: EventKind,
@@ -668,6 +685,7 @@ It starts in an initial state, is moved by the events that its state declares, a
         ///
         /// # Errors
         /// If the state does not declare the event, or a guard refuses it.
+        #[inline]
         pub fn would_accept(
             &self,
             __event: &Event,
@@ -688,15 +706,19 @@ It starts in an initial state, is moved by the events that its state declares, a
     #[automatically_derived]
     impl ::fsm_core::AnyMachine for Any {
         type Machine = Job;
+        #[inline]
         fn state(&self) -> State {
             Self::state(self)
         }
+        #[inline]
         fn accepts(&self) -> &'static [EventKind] {
             Self::accepts(self)
         }
+        #[inline]
         fn context(&self) -> &() {
             &()
         }
+        #[inline]
         fn __join(__machine: Job, _: ::fsm_core::__private::Box<()>) -> Self {
             match __machine {
                 Job::Queued => Self::Queued(Machine { state: Queued }),
@@ -707,6 +729,7 @@ It starts in an initial state, is moved by the events that its state declares, a
                 Job::Done => Self::Done(Machine { state: Done }),
             }
         }
+        #[inline]
         fn __split(self) -> (Job, ::fsm_core::__private::Box<()>) {
             match self {
                 Self::Queued(__machine) => {
@@ -772,6 +795,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     }
     #[automatically_derived]
     impl ::core::convert::From<Job> for Any {
+        #[inline]
         fn from(__given: Job) -> Self {
             <Any as ::fsm_core::AnyMachine>::__join(
                 __given,
@@ -781,6 +805,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     }
     #[automatically_derived]
     impl ::core::convert::From<Any> for Job {
+        #[inline]
         fn from(__given: Any) -> Self {
             <Any as ::fsm_core::AnyMachine>::__split(__given).0
         }
@@ -788,6 +813,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     #[automatically_derived]
     impl ::core::convert::From<choice::HeldResume<Machine<Queued>, Machine<Running>>>
     for Any {
+        #[inline]
         fn from(__given: choice::HeldResume<Machine<Queued>, Machine<Running>>) -> Self {
             match __given {
                 choice::HeldResume::Queued(__machine) => Self::Queued(__machine),
@@ -798,6 +824,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     #[automatically_derived]
     impl ::core::convert::From<choice::HeldResume<Machine<Queued>, Machine<Running>>>
     for Job {
+        #[inline]
         fn from(__given: choice::HeldResume<Machine<Queued>, Machine<Running>>) -> Self {
             <Self as ::core::convert::From<
                 Any,

@@ -14,12 +14,12 @@ pub(crate) struct Errors {
 impl Errors {
     /// Adds an error at `tokens`.
     pub(crate) fn at(&mut self, tokens: impl ToTokens, message: impl std::fmt::Display) {
-        self.found.push(syn::Error::new_spanned(tokens, message));
+        self.found.push(syn::Error::new_spanned(tokens.to_token_stream(), message.to_string()));
     }
 
     /// Adds an error at `span`.
     pub(crate) fn at_span(&mut self, span: Span, message: impl std::fmt::Display) {
-        self.found.push(syn::Error::new(span, message));
+        self.found.push(syn::Error::new(span, message.to_string()));
     }
 
     /// Adds an error of the parser.

@@ -4,29 +4,41 @@ use proc_macro2::{Ident, Spacing, TokenTree};
 use quote::ToTokens;
 
 /// Whether one of `names` begins a path in `tokens`.
-pub(crate) fn mentions(tokens: impl ToTokens, names: &dyn Fn(&str) -> bool) -> bool {
+pub(crate) fn mentions(tokens: &dyn ToTokens, names: &dyn Fn(&str) -> bool) -> bool {
     mentioned(tokens).iter().any(|word| names(&word.to_string()))
 }
 
 /// The identifiers that begin a path in `tokens`, or stand alone.
-pub(crate) fn mentioned(tokens: impl ToTokens) -> Vec<Ident> {
+pub(crate) fn mentioned(tokens: &dyn ToTokens) -> Vec<Ident> {
     let tokens: Vec<_> = tokens.to_token_stream().into_iter().collect();
-    let words = tokens.iter().enumerate().map(|(i, token)| match token {
-        TokenTree::Ident(ident) if !after_colons(&tokens, i) && !is_lifetime(&tokens, i) => vec![ident.clone()],
-        TokenTree::Group(group) => mentioned(group.stream()),
-        _ => Vec::new(),
-    });
-    words.flatten().collect()
+    let mut words = Vec::new();
+    for (i, token) in tokens.iter().enumerate() {
+        match token {
+            TokenTree::Ident(ident) if !after_colons(&tokens, i) && !is_lifetime(&tokens, i) => {
+                words.push(ident.clone());
+            }
+            TokenTree::Group(group) => words.extend(mentioned(&group.stream())),
+            _ => {}
+        }
+    }
+    words
 }
 
 /// Whether the lifetime `name` (without its quote) occurs in `tokens`.
-pub(crate) fn mentions_lifetime(tokens: impl ToTokens, name: &str) -> bool {
+pub(crate) fn mentions_lifetime(tokens: &dyn ToTokens, name: &str) -> bool {
     let tokens: Vec<_> = tokens.to_token_stream().into_iter().collect();
     tokens.iter().enumerate().any(|(i, token)| match token {
         TokenTree::Ident(ident) => is_lifetime(&tokens, i) && ident == name,
-        TokenTree::Group(group) => mentions_lifetime(group.stream(), name),
+        TokenTree::Group(group) => mentions_lifetime(&group.stream(), name),
         _ => false,
     })
+}
+
+/// The identifiers in alphabetical order, each once.
+pub(crate) fn distinct(mut idents: Vec<Ident>) -> Vec<Ident> {
+    idents.sort();
+    idents.dedup();
+    idents
 }
 
 /// `::` begins at `i`.
@@ -57,7 +69,7 @@ mod tests {
 
     #[test]
     fn only_the_beginning_of_a_path_is_mentioned() {
-        let mentions = |tokens: TokenStream| mentions(tokens, &|name| name == "Running");
+        let mentions = |tokens: TokenStream| mentions(&tokens, &|name| name == "Running");
         assert!(mentions(quote!(Option<[Running; 2]>)));
         assert!(!mentions(quote!(&'Running std::Running)));
     }

@@ -26,6 +26,7 @@ mod text;
 mod tests;
 
 use proc_macro::TokenStream;
+use quote::quote;
 use syn::{DeriveInput, Ident, parse_macro_input};
 
 use errors::Errors;
@@ -234,6 +235,28 @@ use parse::Declaration;
 #[proc_macro_derive(StateMachine, attributes(fsm, state, on, after, at))]
 pub fn state_machine(input: TokenStream) -> TokenStream {
     derive(parse_macro_input!(input as DeriveInput)).into()
+}
+
+/// The diagram of a declaration as a string literal, for the documentation of the generated module. Only rustdoc expands it.
+#[doc(hidden)]
+#[proc_macro]
+pub fn __diagram(input: TokenStream) -> TokenStream {
+    let diagram = drawn(parse_macro_input!(input as DeriveInput));
+    quote!(#diagram).into()
+}
+
+/// The diagram of a declaration, or an empty text if it is too large. The derive reports its errors.
+fn drawn(input: DeriveInput) -> String {
+    let mut errors = Errors::default();
+    let diagram = panics::caught(|| {
+        let declaration = parse::declaration(input, &mut errors);
+        let module = model::module(&declaration, &mut errors);
+        diagram::diagram(&model::machine(declaration, module, &mut errors))
+    });
+    match (errors.finish(), diagram) {
+        (Ok(()), Ok(Some(diagram))) => diagram,
+        _ => String::new(),
+    }
 }
 
 fn derive(input: DeriveInput) -> proc_macro2::TokenStream {

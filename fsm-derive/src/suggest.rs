@@ -26,7 +26,14 @@ pub(crate) fn list<T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> String 
 
 /// `` `a`, `b` or `c` ``
 pub(crate) fn join<T: AsRef<str>>(names: impl IntoIterator<Item = T>, word: &str) -> String {
-    let names: Vec<_> = names.into_iter().map(|name| format!("`{}`", name.as_ref())).collect();
+    let mut quoted: Vec<String> = Vec::new();
+    for name in names {
+        quoted.push(format!("`{}`", name.as_ref()));
+    }
+    joined(&quoted, word)
+}
+
+fn joined(names: &[String], word: &str) -> String {
     match names.split_last() {
         None => "none".to_owned(),
         Some((only, [])) => only.clone(),

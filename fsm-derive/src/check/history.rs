@@ -1,7 +1,5 @@
 //! Checks that a transition to a history has one to lead to, and that a history holds the data of the state that was left alone.
 
-use std::collections::BTreeMap;
-
 use syn::Member;
 
 use crate::{
@@ -125,7 +123,8 @@ fn endless(machine: &Machine, errors: &mut Errors) {
 
 /// Reports fields that would take a part of a state that is in a history as a whole.
 fn twice(machine: &Machine, errors: &mut Errors) {
-    let mut found: BTreeMap<(usize, usize, usize), Vec<String>> = BTreeMap::new();
+    // For each state: the field, the history, and a transition.
+    let mut found: Vec<Vec<(usize, usize, String)>> = vec![Vec::new(); machine.states.len()];
     for transition in machine.transitions.iter().filter(|it| it.complete && it.with.is_none() && it.history.is_none()) {
         let [target] = transition.to[..] else { continue };
         let supplies = machine.supplies(transition, target);
@@ -140,21 +139,29 @@ fn twice(machine: &Machine, errors: &mut Errors) {
             if index != whole && is_twice && !is_reported {
                 let from = plain(&machine.states[transition.from].ident);
                 let event = &machine.events[transition.event].name;
-                found.entry((target, index, whole)).or_default().push(format!("`{event}` from `{from}`"));
+                found[target].push((index, whole, format!("`{event}` from `{from}`")));
             }
         }
     }
-    for ((target, index, whole), transitions) in found {
-        let (state, field) = (&machine.states[target], &machine.states[target].fields[index]);
-        let message = format!(
-            "`{}` of `{}` would be stored twice on {}: `{}`, the history, holds all data of the state that is left; remove `{0}` and \
-             read it there, or build the target with `with = path`",
-            field.name(),
-            plain(&state.ident),
-            transitions.join(", "),
-            state.fields[whole].name()
-        );
-        at(field, message, errors);
+    for (state, found) in machine.states.iter().zip(found) {
+        for (index, field) in state.fields.iter().enumerate() {
+            for (whole, history) in state.fields.iter().enumerate() {
+                let on = found.iter().filter(|it| (it.0, it.1) == (index, whole)).map(|it| it.2.clone());
+                let transitions: Vec<_> = on.collect();
+                if transitions.is_empty() {
+                    continue;
+                }
+                let message = format!(
+                    "`{}` of `{}` would be stored twice on {}: `{}`, the history, holds all data of the state that is left; remove `{0}` \
+                     and read it there, or build the target with `with = path`",
+                    field.name(),
+                    plain(&state.ident),
+                    transitions.join(", "),
+                    history.name()
+                );
+                at(field, message, errors);
+            }
+        }
     }
 }
 

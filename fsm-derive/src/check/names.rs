@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use quote::ToTokens;
-use syn::{GenericParam, Ident};
+use syn::GenericParam;
 
 use crate::{
     errors::Errors,
@@ -30,6 +30,9 @@ pub(crate) const CONTEXT_METHODS: [&str; 3] = ["context", "context_mut", "into_p
 /// Methods of `Record` and `Task`, except those of `Machine`. Methods that are reached by deref do not clash.
 pub(crate) const DURABLE_METHODS: [&str; 2] = ["requeue_after", "with_key"];
 
+/// What has each name.
+type Owners = HashMap<String, String>;
+
 pub(super) fn check(machine: &Machine, errors: &mut Errors) {
     let durable = machine.durable.is_some();
     state_types(machine, errors);
@@ -51,7 +54,7 @@ fn is_generated(machine: &Machine, name: &str) -> bool {
 }
 
 fn state_types(machine: &Machine, errors: &mut Errors) {
-    let mut owners: HashMap<String, &Ident> = HashMap::new();
+    let mut owners = Owners::new();
     for state in &machine.states {
         let name = plain(&state.ty);
         let what = if is_generated(machine, &name) {
@@ -60,8 +63,8 @@ fn state_types(machine: &Machine, errors: &mut Errors) {
             format!("`{name}` is a type of Rust")
         } else if name.starts_with(HIDDEN) {
             format!("names that begin with `{HIDDEN}` are reserved for generated code")
-        } else if let Some(other) = owners.insert(name.clone(), &state.ident) {
-            format!("`{}` already has the type `{name}`", plain(other))
+        } else if let Some(other) = owners.insert(name.clone(), plain(&state.ident)) {
+            format!("`{other}` already has the type `{name}`")
         } else {
             continue;
         };
@@ -76,7 +79,7 @@ fn state_types(machine: &Machine, errors: &mut Errors) {
 
 fn event_methods(machine: &Machine, errors: &mut Errors) {
     let durable = machine.durable.is_some();
-    let mut owners: HashMap<String, &str> = HashMap::new();
+    let mut owners = Owners::new();
     for event in &machine.events {
         let ident = event.method.as_ref().unwrap_or(&event.ident);
         let method = plain(ident);
@@ -86,7 +89,7 @@ fn event_methods(machine: &Machine, errors: &mut Errors) {
             format!("`{method}` is a method of every machine with a context")
         } else if durable && DURABLE_METHODS.contains(&method.as_str()) {
             format!("`{method}` is a method of every record or task")
-        } else if let Some(other) = owners.insert(method, &event.name) {
+        } else if let Some(other) = owners.insert(method, event.name.clone()) {
             format!("the event `{other}` already has this method")
         } else {
             continue;
@@ -162,24 +165,22 @@ fn groups(machine: &Machine, errors: &mut Errors) {
 }
 
 fn stored_names(machine: &Machine, errors: &mut Errors) {
-    let mut owners: HashMap<&str, &Ident> = HashMap::new();
+    let mut owners = Owners::new();
     for state in &machine.states {
-        if let Some(other) = owners.insert(&state.name, &state.ident) {
+        if let Some(other) = owners.insert(state.name.clone(), plain(&state.ident)) {
             let message = format!(
-                "stored name \"{}\" is already used by `{}`: choose another with `#[state(name = \"…\")]`",
-                state.name,
-                plain(other)
+                "stored name \"{}\" is already used by `{other}`: choose another with `#[state(name = \"…\")]`",
+                state.name
             );
             errors.at(&state.ident, message);
         }
     }
     for state in &machine.states {
         for was in &state.was {
-            if let Some(other) = owners.insert(was, &state.ident) {
+            if let Some(other) = owners.insert(was.clone(), plain(&state.ident)) {
                 let message = format!(
-                    "former name \"{was}\" of `{}` is already used by `{}`: remove this `was`",
-                    plain(&state.ident),
-                    plain(other)
+                    "former name \"{was}\" of `{}` is already used by `{other}`: remove this `was`",
+                    plain(&state.ident)
                 );
                 errors.at(&state.ident, message);
             }
@@ -188,9 +189,9 @@ fn stored_names(machine: &Machine, errors: &mut Errors) {
 }
 
 fn event_types(machine: &Machine, errors: &mut Errors) {
-    let mut owners = HashMap::new();
+    let mut owners = Owners::new();
     for event in &machine.events {
-        if let Some(other) = owners.insert(event.ty.to_string(), &event.name) {
+        if let Some(other) = owners.insert(event.ty.to_string(), event.name.clone()) {
             let message =
                 format!("events `{}` and `{other}` generate the same type `{}`: rename one", event.name, event.ty);
             errors.at(&event.ident, message);
@@ -199,10 +200,10 @@ fn event_types(machine: &Machine, errors: &mut Errors) {
 }
 
 fn worker_methods(machine: &Machine, errors: &mut Errors) {
-    let mut owners = HashMap::new();
+    let mut owners = Owners::new();
     for state in machine.states.iter().filter(|state| state.kind == Kind::Work) {
         let method = snake_ident(&state.ident);
-        if let Some(other) = owners.insert(method.clone(), &state.ident) {
+        if let Some(other) = owners.insert(method.to_string(), state.ident.to_string()) {
             let message = format!(
                 "`work` states `{}` and `{other}` generate the same method `{method}`: rename one",
                 state.ident
@@ -213,15 +214,12 @@ fn worker_methods(machine: &Machine, errors: &mut Errors) {
 }
 
 fn choices(machine: &Machine, errors: &mut Errors) {
-    let mut owners = HashMap::new();
+    let mut owners = Owners::new();
     for transition in machine.choices() {
         let (state, event) = (&machine.states[transition.from].ident, &machine.events[transition.event]);
-        let choice = machine.choice(transition);
-        if let Some((other, on)) = owners.insert(choice.to_string(), (state, &event.name)) {
-            let message = format!(
-                "`{}` in `{state}` and `{on}` in `{other}` generate the same choice type `{choice}`: rename one",
-                event.name
-            );
+        let (choice, owner) = (machine.choice(transition), format!("`{}` in `{state}`", event.name));
+        if let Some(other) = owners.insert(choice.to_string(), owner.clone()) {
+            let message = format!("{owner} and {other} generate the same choice type `{choice}`: rename one");
             errors.at(&transition.ident, message);
         }
     }

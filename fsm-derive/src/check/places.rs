@@ -30,10 +30,10 @@ pub(super) struct Walk<'m> {
 
 impl<'m> Walk<'m> {
     pub(super) fn new(machine: &'m Machine) -> Self {
-        let mut groups: Vec<_> = machine.transitions.iter().filter_map(|it| Some(it.history?.group)).collect();
-        groups.sort_unstable();
-        groups.dedup();
-        Self { machine, groups }
+        let leads_to = |group: &usize| {
+            machine.transitions.iter().any(|transition| transition.history.is_some_and(|it| it.group == *group))
+        };
+        Self { machine, groups: (0..machine.groups.len()).filter(leads_to).collect() }
     }
 
     /// The place of a machine of which only the state is known.
@@ -42,15 +42,20 @@ impl<'m> Walk<'m> {
     }
 
     /// The places in which a machine can begin.
-    pub(super) fn initial(&self) -> impl Iterator<Item = Place> {
-        let states = self.machine.states.iter().enumerate().filter(|(_, state)| state.initial);
-        states.map(|(state, _)| self.unknown(state))
+    pub(super) fn initial(&self) -> Vec<Place> {
+        let states = &self.machine.states;
+        (0..states.len()).filter(|state| states[*state].initial).map(|state| self.unknown(state)).collect()
     }
 
     /// The places that can follow after one transition.
-    pub(super) fn after(&self, place: &Place) -> impl Iterator<Item = Place> {
-        let to = self.machine.from(place.state).flat_map(|transition| self.targets(place, transition));
-        to.map(|to| self.arrived(place.last.clone(), to))
+    pub(super) fn after(&self, place: &Place) -> Vec<Place> {
+        let mut after = Vec::new();
+        for transition in self.machine.from(place.state) {
+            for to in self.targets(place, transition) {
+                after.push(self.arrived(place.last.clone(), to));
+            }
+        }
+        after
     }
 
     fn targets(&self, place: &Place, transition: &Transition) -> Vec<usize> {
@@ -71,7 +76,7 @@ impl<'m> Walk<'m> {
     }
 
     /// All places that can be reached from those in `from`, including them, through states that `through` allows.
-    pub(super) fn reached(&self, from: impl IntoIterator<Item = Place>, through: &dyn Fn(usize) -> bool) -> Places {
+    pub(super) fn reached(&self, from: Vec<Place>, through: &dyn Fn(usize) -> bool) -> Places {
         let mut found = Places { all: Vec::new(), before: Vec::new(), next: Vec::new() };
         let mut index: HashMap<Place, usize> = HashMap::new();
         let mut add = |found: &mut Places, place: Place, before: Option<usize>| {
@@ -82,13 +87,19 @@ impl<'m> Walk<'m> {
                 found.all.len() - 1
             })
         };
-        for place in from.into_iter().filter(|place| through(place.state)) {
-            add(&mut found, place, None);
+        for place in from {
+            if through(place.state) {
+                add(&mut found, place, None);
+            }
         }
         let mut here = 0;
         while let Some(place) = found.all.get(here).cloned() {
-            let next = self.after(&place).filter(|next| through(next.state));
-            found.next[here] = next.map(|next| add(&mut found, next, Some(here))).collect();
+            for next in self.after(&place) {
+                if through(next.state) {
+                    let next = add(&mut found, next, Some(here));
+                    found.next[here].push(next);
+                }
+            }
             here += 1;
         }
         found

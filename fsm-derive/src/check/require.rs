@@ -39,7 +39,10 @@ fn path_from(machine: &Machine, walk: &Walk<'_>, from: usize, to: usize) -> Opti
     if starts.is_empty() {
         starts.push(walk.unknown(from));
     }
-    let next = starts.iter().flat_map(|place| walk.after(place));
+    let mut next = Vec::new();
+    for place in &starts {
+        next.extend(walk.after(place));
+    }
     let path = path(machine, walk, next, to, &|_| true)?;
     Some(format!("{} → {path}", plain(&machine.states[from].ident)))
 }
@@ -48,7 +51,7 @@ fn path_from(machine: &Machine, walk: &Walk<'_>, from: usize, to: usize) -> Opti
 fn path(
     machine: &Machine,
     walk: &Walk<'_>,
-    from: impl IntoIterator<Item = Place>,
+    from: Vec<Place>,
     to: usize,
     through: &dyn Fn(usize) -> bool,
 ) -> Option<String> {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{
     graph::{Arrow, Graph, Label, Shape, Style},
-    layout::{Frame, Layout, Link, Node, Point, Route, layout},
+    layout::{Frame, Layout, Link, Node, Point, Route, count, layout, sort_by_place},
 };
 
 /// The width of a letter. The font is monospaced, so texts can be measured without it.
@@ -32,8 +32,8 @@ pub(super) fn write(graph: &Graph) -> String {
         -BORDER, -BORDER
     ));
     svg.line(&format!("<title>{}</title>", escaped(&graph.title)));
-    for (index, shape) in outermost_first(&graph.boxes) {
-        svg.group(shape, &frames[index]);
+    for index in outermost_first(&graph.boxes) {
+        svg.group(&graph.boxes[index], &frames[index]);
         if let Some(arrow) = own_of(index) {
             svg.own(arrow, &frames[index]);
         }
@@ -53,10 +53,10 @@ pub(super) fn write(graph: &Graph) -> String {
 }
 
 /// The superstates, each before those in it.
-fn outermost_first(boxes: &[Shape]) -> Vec<(usize, &Shape)> {
+fn outermost_first(boxes: &[Shape]) -> Vec<usize> {
     let depth = |index: usize| std::iter::successors(boxes[index].parent, |parent| boxes[*parent].parent).count();
-    let mut groups: Vec<_> = boxes.iter().enumerate().filter(|(_, shape)| shape.style == Style::Group).collect();
-    groups.sort_by_key(|(index, _)| depth(*index));
+    let mut groups: Vec<_> = (0..boxes.len()).filter(|index| boxes[*index].style == Style::Group).collect();
+    sort_by_place(&mut groups, &|index| count(depth(index)));
     groups
 }
 

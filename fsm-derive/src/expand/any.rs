@@ -28,11 +28,13 @@ fn methods(cx: &Cx<'_>) -> TokenStream {
             }
             /// Whether its state declares the event.
             #[must_use]
+            #[inline]
             #vis fn can(&self, #given: EventKind) -> bool {
                 #any_machine::can(self, #given)
             }
             /// Why its state does not accept the event, and which events lead to one that does; `None` if the state declares it.
             #[must_use]
+            #[inline]
             #vis fn why_not(&self, #given: EventKind) -> ::core::option::Option<#core::WhyNot> {
                 #any_machine::why_not(self, #given)
             }
@@ -41,6 +43,7 @@ fn methods(cx: &Cx<'_>) -> TokenStream {
             ///
             /// # Errors
             /// If the state does not declare the event, or a guard refuses it.
+            #[inline]
             #vis fn would_accept(&self, #given: &#event) -> ::core::result::Result<(), #core::Refusal<#enum_ty>> {
                 #any_machine::would_accept(self, #given)
             }
@@ -80,21 +83,26 @@ fn any_machine(cx: &Cx<'_>) -> TokenStream {
         #[automatically_derived]
         impl #params #core::AnyMachine for Any #args #clause {
             type Machine = #enum_ty;
+            #[inline]
             fn state(&self) -> State {
                 Self::state(self)
             }
+            #[inline]
             fn accepts(&self) -> &'static [EventKind] {
                 Self::accepts(self)
             }
+            #[inline]
             fn context(&self) -> &#context {
                 #lent
             }
             #guard
+            #[inline]
             fn __join(#machine: #enum_ty, #unused: #boxed<#context>) -> Self {
                 match #machine {
                     #(#enum_path::#idents #patterns => Self::#idents(#values),)*
                 }
             }
+            #[inline]
             fn __split(self) -> (#enum_ty, #boxed<#context>) {
                 match self {
                     #(Self::#idents(#machine) => (#core::Target::into_enum(#machine.state), #taken),)*
@@ -111,6 +119,7 @@ fn guard(cx: &Cx<'_>) -> Option<TokenStream> {
     let arms = guards(cx, &machine, &event, &quote!(&#machine.state), context.as_ref())?;
     let (core, events) = (&cx.core, cx.events_ty());
     Some(quote! {
+        #[inline]
         fn __guard(&self, #event: &#events) -> ::core::result::Result<(), #core::Reason> {
             match (self, #event) {
                 #arms
@@ -193,12 +202,14 @@ fn whole(cx: &Cx<'_>) -> TokenStream {
     quote! {
         #[automatically_derived]
         impl #params ::core::convert::From<#whole> for Any #args #clause {
+            #[inline]
             fn from(#given: #whole) -> Self {
                 #joined
             }
         }
         #[automatically_derived]
         impl #params ::core::convert::From<Any #args> for #whole #clause {
+            #[inline]
             fn from(#given: Any #args) -> Self {
                 #split
             }
@@ -212,11 +223,12 @@ fn choices(cx: &Cx<'_>) -> TokenStream {
     let (given, machine, whole) = (local("__given"), local("__machine"), cx.whole_ty());
     let branching = cx.machine.choices();
     let impls = branching.map(|transition| {
-        let (choice, ty) = (cx.machine.choice(transition), cx.target_ty(transition, |state| cx.machine_ty(state)));
+        let (choice, ty) = (cx.machine.choice(transition), cx.target_ty(transition, &|state| cx.machine_ty(state)));
         let targets = transition.to.iter().map(|to| &cx.machine.states[*to].ident);
         quote! {
             #[automatically_derived]
             impl #params ::core::convert::From<#ty> for Any #any_args #clause {
+                #[inline]
                 fn from(#given: #ty) -> Self {
                     match #given {
                         #(choice::#choice::#targets(#machine) => Self::#targets(#machine),)*
@@ -225,6 +237,7 @@ fn choices(cx: &Cx<'_>) -> TokenStream {
             }
             #[automatically_derived]
             impl #params ::core::convert::From<#ty> for #whole #clause {
+                #[inline]
                 fn from(#given: #ty) -> Self {
                     <Self as ::core::convert::From<Any #any_args>>::from(
                         <Any #any_args as ::core::convert::From<#ty>>::from(#given)

@@ -64,7 +64,7 @@ fn choice(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
 
 fn target(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
     let (core, enum_ty) = (&cx.core, &cx.enum_ty);
-    let ty = cx.target_ty(transition, |state| state);
+    let ty = cx.target_ty(transition, &|state| state);
     let (params, clause) = (cx.all.params(&[]), cx.all.clause(&[]));
     let targets: Vec<_> = transition.to.iter().map(|to| &cx.machine.states[*to]).collect();
     let idents: Vec<_> = targets.iter().map(|state| &state.ident).collect();

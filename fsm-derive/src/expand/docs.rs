@@ -6,20 +6,25 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use crate::{
-    diagram::diagram,
+    diagram::has_diagram,
     model::{Machine, Origin, Transition, plain},
     normalize::Cx,
     suggest, text,
 };
 
 /// The module's docs: the enum's own, a diagram for rustdoc only (editors would show its source), and the table of transitions.
-pub(super) fn module(machine: &Machine) -> TokenStream {
+pub(super) fn module(cx: &Cx<'_>) -> TokenStream {
+    let machine = cx.machine;
     let name = machine.name();
     let mut about = format!("The state machine `{name}`.\n");
     if !machine.doc.is_empty() {
         let _ = write!(about, "\n{}\n", machine.doc);
     }
-    let diagram = diagram(machine).map(|diagram| quote!(#[cfg_attr(doc, doc = #diagram, doc = "")]));
+    let diagram = has_diagram(machine).then(|| {
+        // The attribute is beside the module.
+        let ((core, _), source) = (cx.libraries_at(0), &machine.source);
+        quote!(#[cfg_attr(doc, doc = #core::__private::__diagram! { #source }, doc = "")])
+    });
     let table = table(machine);
     // The examples in the user's text are tests of the enum alone.
     quote!(#[cfg_attr(not(doctest), doc = #about)] #[doc = ""] #diagram #[doc = #table])

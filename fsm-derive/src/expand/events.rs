@@ -10,7 +10,8 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let machine = cx.machine;
     let (vis, name) = (cx.vis(1), machine.name());
     let stored = StoredTypes::new(cx);
-    let structs = (0..machine.events.len()).map(|event| event_struct(cx, &stored, event));
+    let derives = cx.derives(2, &|_| true);
+    let structs = (0..machine.events.len()).map(|event| event_struct(cx, &stored, derives.as_ref(), event));
     let doc = format!("The events of `{name}`, with their payloads.");
     let all = all(cx);
     let variants = machine.events.iter().enumerate().map(|(index, event)| {
@@ -39,10 +40,9 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     }
 }
 
-fn event_struct(cx: &Cx<'_>, stored: &StoredTypes, index: usize) -> TokenStream {
+fn event_struct(cx: &Cx<'_>, stored: &StoredTypes, derives: Option<&TokenStream>, index: usize) -> TokenStream {
     let event = &cx.machine.events[index];
     let (vis, ident, scope) = (cx.vis(2), &event.ty, cx.event_scope(index));
-    let derives = cx.derives(2, |_| true);
     let doc = docs::event(cx.machine, index);
     let fields = event.fields.iter().map(|field| {
         let (vis, ty) = (cx.vis_at(2, field), cx.event_field_ty(event, field, 2));
@@ -74,7 +74,7 @@ fn all(cx: &Cx<'_>) -> TokenStream {
     let types: Vec<_> = (0..machine.events.len()).map(|event| cx.event_ty(event)).collect();
     let docs = (0..machine.events.len()).map(|event| docs::event(machine, event));
     let kept = |name: &str| name != "Default" && !(idents.is_empty() && name.contains("Ord"));
-    let derives = cx.derives_of(1, |path| {
+    let derives = cx.derives_of(1, &|path| {
         let last = path.segments.last().is_some_and(|last| kept(&last.ident.to_string()));
         last && !(serde::replaces_event(cx) && serde::is_serde(path))
     });

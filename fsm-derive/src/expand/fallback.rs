@@ -4,16 +4,14 @@
 //! stand once, in a module inside the generated module. Every generated name is imported from it, and can be imported further.
 //! Stubs beside the enum, with a type of that module, replace what is generated on the enum itself. What only attributes name (derives, functions, types) is used, so that rustc does not warn of unused imports.
 
-use std::collections::BTreeSet;
-
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
 use syn::{Ident, Path, Type};
 
 use crate::{
     check::{DURABLE_TYPES, HISTORY, TYPES},
-    idents::mentioned,
-    parse::{Declaration, Delay, On},
+    idents::{distinct, mentioned},
+    parse::{Declaration, Delay, FiredEvent, On, Variant},
 };
 
 /// A method without generics: its name, whether it takes `self`, and the number of its other parameters.
@@ -128,51 +126,69 @@ pub(crate) fn fallback(declaration: &Declaration, module: &Ident) -> Fallback {
 }
 
 /// All `#[on(…)]` of a declaration.
-fn ons(declaration: &Declaration) -> impl Iterator<Item = &On> {
-    let own = declaration.variants.iter().flat_map(|variant| &variant.ons);
-    own.chain(&declaration.enum_ons).chain(declaration.options.groups.iter().flat_map(|group| &group.ons))
+fn ons(declaration: &Declaration) -> Vec<&On> {
+    let mut ons = Vec::new();
+    for variant in &declaration.variants {
+        ons.extend(&variant.ons);
+    }
+    ons.extend(&declaration.enum_ons);
+    for group in &declaration.options.groups {
+        ons.extend(&group.ons);
+    }
+    ons
 }
 
 /// The types that only attributes name.
 fn types(declaration: &Declaration) -> Vec<&Type> {
-    let payloads = ons(declaration)
-        .flat_map(|on| &on.events)
-        .flat_map(|event| event.payload.iter().flatten())
-        .map(|field| &field.ty);
-    let checkpoints = declaration.variants.iter().filter_map(|variant| variant.options.checkpoint.as_ref());
-    payloads.chain(checkpoints).chain(&declaration.options.context).collect()
+    let mut types = Vec::new();
+    for event in ons(declaration).into_iter().flat_map(|on| &on.events) {
+        for field in event.payload.iter().flatten() {
+            types.push(&field.ty);
+        }
+    }
+    for variant in &declaration.variants {
+        types.extend(&variant.options.checkpoint);
+    }
+    types.extend(&declaration.options.context);
+    types
 }
 
 /// The first identifiers of all paths in attributes that are not types: functions, machines, and the code of timers,
 /// `exhausted` and `waits`. Variables of
 /// that code are among them; rustc does not report those in the stubs.
-fn words(declaration: &Declaration) -> BTreeSet<Ident> {
-    let variants = &declaration.variants;
-    let delays = variants.iter().flat_map(|variant| &variant.afters).filter_map(|after| match &after.delay {
-        Delay::Const(code) => Some(code),
-        Delay::Computed(closure) | Delay::At(closure) => Some(&closure.code),
-        Delay::Known(_) => None,
-    });
-    let fired = variants
-        .iter()
-        .flat_map(|variant| variant.afters.iter().map(|after| &after.fires).chain(&variant.options.exhausted));
-    let waits = || variants.iter().flat_map(|variant| &variant.options.waits);
-    let fired = fired.chain(waits().map(|wait| &wait.fires));
-    let values = fired.flat_map(|fires| &fires.payload).map(|value| &value.code);
-    let functions = ons(declaration).flat_map(|on| {
-        on.guard
-            .iter()
-            .flat_map(|guard| &guard.0)
-            .map(ToTokens::to_token_stream)
-            .chain(on.with.iter().map(ToTokens::to_token_stream))
-    });
-    let enters = variants.iter().filter_map(|variant| variant.options.enter.as_ref()).map(ToTokens::to_token_stream);
-    let machines = waits().map(|wait| wait.machine.to_token_stream());
-    let code = functions.chain(enters).chain(machines).chain(delays.chain(values).cloned());
+fn words(declaration: &Declaration) -> Vec<Ident> {
+    let mut words = Vec::new();
+    let mut add = |code: &dyn ToTokens| words.extend(mentioned(code));
+    for on in ons(declaration) {
+        for check in on.guard.iter().flat_map(|guard| &guard.0) {
+            add(check);
+        }
+        add(&on.with);
+    }
+    for Variant { options, afters, .. } in &declaration.variants {
+        add(&options.enter);
+        let mut fired: Vec<&FiredEvent> = Vec::new();
+        for after in afters {
+            match &after.delay {
+                Delay::Const(code) => add(code),
+                Delay::Computed(closure) | Delay::At(closure) => add(closure),
+                Delay::Known(_) => {}
+            }
+            fired.push(&after.fires);
+        }
+        fired.extend(&options.exhausted);
+        for wait in &options.waits {
+            add(&wait.machine);
+            fired.push(&wait.fires);
+        }
+        for value in fired.into_iter().flat_map(|fired| &fired.payload) {
+            add(&value.code);
+        }
+    }
     // A keyword, as `Self` or `crate`, and a generic parameter cannot be imported.
     let params: Vec<_> = declaration.generics.type_params().map(|param| &param.ident).collect();
-    let imported = |word: &Ident| syn::parse_str::<Ident>(&word.to_string()).is_ok() && !params.contains(&word);
-    code.flat_map(mentioned).filter(imported).collect()
+    words.retain(|word| syn::parse_str::<Ident>(&word.to_string()).is_ok() && !params.contains(&word));
+    distinct(words)
 }
 
 impl Fallback {

@@ -30,7 +30,7 @@ fn history(cx: &Cx<'_>, group: usize) -> TokenStream {
     let (vis, ident, machine) = (cx.vis(2), &cx.machine.groups[group].ident, cx.machine);
     let doc = format!("The history of `{}`: the state that was left, with its data.", plain(ident));
     // No state is the default.
-    let derives = cx.derives(2, |name| name != "Default");
+    let derives = cx.derives(2, &|name| name != "Default");
     let states: Vec<_> = machine.remembered(group).collect();
     let idents: Vec<_> = states.iter().map(|state| &machine.states[*state].ident).collect();
     let types: Vec<_> = states.iter().map(|state| cx.state_ty(*state)).collect();

@@ -4,13 +4,11 @@
 //! struct as a pattern. An import by name takes precedence over a glob, and a variable may have the name of a function. So the
 //! module imports a function under the name of each of its variables.
 
-use std::collections::BTreeSet;
-
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::quote;
-use syn::{Attribute, Ident, LitStr, Member, Meta};
+use syn::{Ident, LitStr, Member, Meta};
 
-use crate::{model::Field, normalize::Cx};
+use crate::{idents::distinct, model::Field, normalize::Cx};
 
 /// The variables of generated code, apart from the fields of states and payloads.
 const VARIABLES: [&str; 27] = [
@@ -23,43 +21,46 @@ const VARIABLES: [&str; 27] = [
 pub(super) fn imports(cx: &Cx<'_>) -> TokenStream {
     let core = &cx.core;
     let machine = cx.machine;
-    let fields = machine.states.iter().flat_map(|state| &state.fields);
-    let payloads = machine.events.iter().flat_map(|event| &event.fields);
-    let names: BTreeSet<Ident> = fields.chain(payloads).map(variable).chain(VARIABLES.map(fixed)).collect();
-    // The value of a unit-like struct of the module has its name already.
-    let names = names.into_iter().filter(|name| !machine.states.iter().any(|state| state.ty == *name));
+    let mut names: Vec<Ident> = VARIABLES.map(fixed).into();
     // An attribute such as `serde(default = "title")` names a function of the user's.
-    let quoted: BTreeSet<String> = machine
-        .states
-        .iter()
-        .flat_map(|state| &state.fields)
-        .flat_map(|field| &field.attrs)
-        .flat_map(strings)
-        .collect();
-    let names = names.filter(|name| !quoted.contains(&name.to_string()));
+    let mut quoted = Vec::new();
+    for state in &machine.states {
+        names.extend(state.fields.iter().map(variable));
+        for attr in state.fields.iter().flat_map(|field| &field.attrs) {
+            if let Meta::List(list) = &attr.meta {
+                add_strings(list.tokens.clone(), &mut quoted);
+            }
+        }
+    }
+    for event in &machine.events {
+        names.extend(event.fields.iter().map(variable));
+    }
+    // The value of a unit-like struct of the module has its name already.
+    let types: Vec<_> = machine.states.iter().map(|state| state.ty.to_string()).collect();
+    let mut names = distinct(names);
+    names.retain(|name| {
+        let name = name.to_string();
+        !types.contains(&name) && !quoted.contains(&name)
+    });
     quote! {
         #[allow(unused_imports)]
         use #core::__private::{#(variable as #names),*};
     }
 }
 
-/// The string literals in an attribute other than a doc comment.
-fn strings(attr: &Attribute) -> Vec<String> {
-    match &attr.meta {
-        Meta::List(list) => in_tokens(list.tokens.clone()),
-        Meta::NameValue(_) | Meta::Path(_) => Vec::new(),
-    }
-}
-
-fn in_tokens(tokens: TokenStream) -> Vec<String> {
-    let strings = tokens.into_iter().flat_map(|token| match token {
-        TokenTree::Group(group) => in_tokens(group.stream()),
-        TokenTree::Literal(literal) => {
-            syn::parse_str::<LitStr>(&literal.to_string()).map(|text| text.value()).into_iter().collect()
+/// Adds the string literals in `tokens`.
+fn add_strings(tokens: TokenStream, strings: &mut Vec<String>) {
+    for token in tokens {
+        match token {
+            TokenTree::Group(group) => add_strings(group.stream(), strings),
+            TokenTree::Literal(literal) => {
+                if let Ok(text) = syn::parse_str::<LitStr>(&literal.to_string()) {
+                    strings.push(text.value());
+                }
+            }
+            TokenTree::Ident(_) | TokenTree::Punct(_) => {}
         }
-        TokenTree::Ident(_) | TokenTree::Punct(_) => Vec::new(),
-    });
-    strings.collect()
+    }
 }
 
 fn fixed(name: &str) -> Ident {

@@ -371,7 +371,7 @@ fn any(cx: &Cx<'_>) -> TokenStream {
     let (core, e, vis) = (&cx.core, &cx.e, cx.vis(1));
     // A context need not implement the others.
     let of_both: &[&str] = if cx.context.is_none() { &["Clone", "Debug", "PartialEq"] } else { &["Debug"] };
-    let derives = cx.derives(1, |name| of_both.contains(&name));
+    let derives = cx.derives(1, &|name| of_both.contains(&name));
     let states = &cx.machine.states;
     let idents: Vec<_> = states.iter().map(|state| &state.ident).collect();
     let docs =

@@ -39,7 +39,7 @@ pub(crate) fn expand(cx: &Cx<'_>) -> TokenStream {
     let import = cx.imports_enum.then(|| quote!(use super::#ident;));
     // Before the module's own, which generated code needs.
     let lints = attributes::lints(&machine.attrs, &["allow", "expect", "warn", "deny"]);
-    let (doc, variables) = (docs::module(machine), hygiene::imports(cx));
+    let (doc, variables) = (docs::module(cx), hygiene::imports(cx));
     let parts = [
         user_code::expand(cx),
         states::expand(cx),

@@ -16,17 +16,17 @@ use crate::{
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let stored = StoredTypes::new(cx);
-    let structs = (0..cx.machine.states.len()).map(|state| state_struct(cx, &stored, state));
+    let derives = cx.derives(1, &|_| true);
+    let structs = (0..cx.machine.states.len()).map(|state| state_struct(cx, &stored, derives.as_ref(), state));
     let impls = (0..cx.machine.states.len()).map(|state| links(cx, state));
     let names = names(cx);
     quote!(#(#structs)* #names #(#impls)*)
 }
 
-fn state_struct(cx: &Cx<'_>, stored: &StoredTypes, index: usize) -> TokenStream {
+fn state_struct(cx: &Cx<'_>, stored: &StoredTypes, derives: Option<&TokenStream>, index: usize) -> TokenStream {
     let state = &cx.machine.states[index];
     let vis = cx.vis(1);
     let (ident, ty, scope) = (&state.ident, &state.ty, cx.state_scope(index));
-    let derives = cx.derives(1, |_| true);
     let attrs = docs(&state.attrs, &format!("State `{}`.", plain(ident)));
     let lints = lints(&state.attrs, &["allow", "expect"]);
     let non_exhaustive = state.attrs.iter().filter(|attr| attr.path().is_ident("non_exhaustive"));

@@ -76,7 +76,7 @@ fn methods(cx: &Cx<'_>, state: usize) -> TokenStream {
 
 /// The result of firing on a machine of the type `machine`.
 fn next(cx: &Cx<'_>, transition: &Transition, machine: &TokenStream) -> TokenStream {
-    let target = cx.target_ty(transition, |state| cx.machine_ty(state));
+    let target = cx.target_ty(transition, &|state| cx.machine_ty(state));
     if transition.guard.is_none() {
         return target;
     }
@@ -92,16 +92,16 @@ fn event_of(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
     let event_of = cx.event_of(&state);
     let kind = &cx.machine.events[transition.event].ty;
     let header = respan(quote!(impl #params #event_of for #event #clause), transition.span);
-    let target = cx.target_ty(transition, |state| state);
+    let target = cx.target_ty(transition, &|state| state);
     let machine = cx.machine_ty(&state);
     let next = next(cx, transition, &machine);
     let record = cx.durable().then(|| {
-        let record = cx.target_ty(transition, |state| quote!(Record<#state>));
+        let record = cx.target_ty(transition, &|state| quote!(Record<#state>));
         let wrapped = rewrap(
             cx,
             transition,
             quote!(target),
-            |state| quote!(Record { raw: #runtime::RawRecord::__new(#state, meta) }),
+            &|state| quote!(Record { raw: #runtime::RawRecord::__new(#state, meta) }),
         );
         quote_spanned! {span=>
             const EVENT: EventKind = EventKind::#kind;
@@ -207,7 +207,7 @@ fn guarded_fire(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
         Some(_) => (quote_spanned!(span=> state), quote_spanned!(span=> &mut context,)),
         None => (quote_spanned!(span=> machine.state), TokenStream::new()),
     };
-    let wrapped = rewrap(cx, transition, quote!(target), |state| cx.machine_value(state));
+    let wrapped = rewrap(cx, transition, quote!(target), &|state| cx.machine_value(state));
     let back = cx.machine_value(quote_spanned!(span=> state));
     quote_spanned! {span=>
         #parts
@@ -221,7 +221,7 @@ fn guarded_fire(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
 /// The body of `fire` without a guard, and whether it needs the machine.
 fn fire(cx: &Cx<'_>, transition: &Transition) -> (bool, TokenStream) {
     let span = place(transition);
-    let wrap = |value: TokenStream| rewrap(cx, transition, value, |state| cx.machine_value(state));
+    let wrap = |value: TokenStream| rewrap(cx, transition, value, &|state| cx.machine_value(state));
     if let Some(parts) = parts(cx, transition) {
         let target = Made::new(cx, transition, &quote_spanned!(span=> state), &quote_spanned!(span=> , &mut context))
             .expression(span);
@@ -258,7 +258,7 @@ fn rewrap(
     cx: &Cx<'_>,
     transition: &Transition,
     value: TokenStream,
-    wrap: impl Fn(TokenStream) -> TokenStream,
+    wrap: &dyn Fn(TokenStream) -> TokenStream,
 ) -> TokenStream {
     let span = place(transition);
     if transition.to.len() == 1 {

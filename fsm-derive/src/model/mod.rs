@@ -6,7 +6,7 @@ mod resolve;
 mod saga;
 mod waits;
 
-use proc_macro2::Span;
+use proc_macro2::{Span, TokenStream};
 use syn::{Attribute, Generics, Ident, Path, Type, Visibility};
 
 pub(crate) use syn::Member;
@@ -46,6 +46,8 @@ pub(crate) struct Machine {
     pub(crate) requires: Vec<Require>,
     /// Whether and how it is undone.
     pub(crate) saga: Option<Saga>,
+    /// The enum as it is written.
+    pub(crate) source: TokenStream,
     /// Whether all names could be resolved, so that the graph can be checked.
     pub(crate) complete: bool,
 }

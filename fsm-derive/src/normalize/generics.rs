@@ -54,7 +54,7 @@ pub(super) fn of(machine: &Machine, into: &Move<'_>) -> Generics {
 
 /// Moves the paths in `syntax`. If the result does not parse, it stays as it is, and rustc reports why.
 fn moved<T: Parse + ToTokens>(into: &Move<'_>, syntax: &mut T) {
-    if let Ok(moved) = syn::parse2(into.tokens(&*syntax)) {
+    if let Ok(moved) = syn::parse2(into.tokens(syntax)) {
         *syntax = moved;
     }
 }

@@ -133,7 +133,7 @@ impl<'m> Cx<'m> {
     }
 
     /// The user's tokens, as they read `depth` modules further in.
-    pub(crate) fn moved(&self, depth: usize, tokens: impl ToTokens) -> TokenStream {
+    pub(crate) fn moved(&self, depth: usize, tokens: &dyn ToTokens) -> TokenStream {
         let enum_ty = self.enum_at(depth);
         Move { depth, enum_ty: &enum_ty }.tokens(tokens)
     }
@@ -275,12 +275,12 @@ impl<'m> Cx<'m> {
     }
 
     /// `#[derive(…)]` as the user asked for it, `depth` modules further in.
-    pub(crate) fn derives(&self, depth: usize, keep: impl Fn(&str) -> bool) -> Option<TokenStream> {
-        self.derives_of(depth, |path| path.segments.last().is_some_and(|last| keep(&last.ident.to_string())))
+    pub(crate) fn derives(&self, depth: usize, keep: &dyn Fn(&str) -> bool) -> Option<TokenStream> {
+        self.derives_of(depth, &|path| path.segments.last().is_some_and(|last| keep(&last.ident.to_string())))
     }
 
     /// The same, where the whole path decides.
-    pub(crate) fn derives_of(&self, depth: usize, keep: impl Fn(&Path) -> bool) -> Option<TokenStream> {
+    pub(crate) fn derives_of(&self, depth: usize, keep: &dyn Fn(&Path) -> bool) -> Option<TokenStream> {
         let wanted = self.machine.derives.iter().filter(|path| keep(path));
         let derives: Vec<_> = wanted.map(|path| self.moved(depth, path)).collect();
         (!derives.is_empty()).then(|| quote!(#[derive(#(#derives),*)]))
@@ -329,7 +329,7 @@ impl<'m> Cx<'m> {
     }
 
     /// The type of a transition's target: the state, or the choice of states.
-    pub(crate) fn target_ty(&self, transition: &Transition, wrap: impl Fn(TokenStream) -> TokenStream) -> TokenStream {
+    pub(crate) fn target_ty(&self, transition: &Transition, wrap: &dyn Fn(TokenStream) -> TokenStream) -> TokenStream {
         let targets: Vec<_> = transition.to.iter().map(|to| wrap(self.state_ty(*to))).collect();
         match &targets[..] {
             [target] => target.clone(),

@@ -15,7 +15,10 @@ pub(super) struct Move<'a> {
 
 impl Move<'_> {
     /// Extends `self::` and `super::`, and replaces `Self` by the enum.
-    pub(super) fn tokens(&self, tokens: impl ToTokens) -> TokenStream {
+    pub(super) fn tokens(&self, tokens: &dyn ToTokens) -> TokenStream {
+        if self.depth == 0 {
+            return tokens.to_token_stream();
+        }
         let tokens: Vec<_> = tokens.to_token_stream().into_iter().collect();
         let mut out = TokenStream::new();
         for (i, token) in tokens.iter().enumerate() {
@@ -24,7 +27,7 @@ impl Move<'_> {
                     out.extend(self.ident(ident, colons(&tokens, i + 1)));
                 }
                 TokenTree::Group(group) => {
-                    let mut moved = Group::new(group.delimiter(), self.tokens(group.stream()));
+                    let mut moved = Group::new(group.delimiter(), self.tokens(&group.stream()));
                     moved.set_span(group.span());
                     out.extend([TokenTree::Group(moved)]);
                 }
@@ -74,7 +77,7 @@ mod tests {
     fn relative_paths_go_up() {
         let enum_ty = quote!(super::Server);
         let moved = Move { depth: 1, enum_ty: &enum_ty }
-            .tokens(quote!(Vec<(self::A, super::B, crate::C, a::D, Box<Self>)>))
+            .tokens(&quote!(Vec<(self::A, super::B, crate::C, a::D, Box<Self>)>))
             .to_string();
         let expected = quote!(Vec<(super::A, super::super::B, crate::C, a::D, Box<super::Server>)>).to_string();
         assert_eq!(moved, expected);

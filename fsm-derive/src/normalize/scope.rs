@@ -103,17 +103,17 @@ impl Scope {
 
     /// [`declared`](Self::declared), one module further in than the bounds already are.
     pub(crate) fn declared_deeper(&self) -> TokenStream {
-        deeper(self.declared(&[]))
+        deeper(&self.declared(&[]))
     }
 
     /// [`params`](Self::params), one module further in.
     pub(crate) fn params_deeper(&self) -> TokenStream {
-        deeper(self.params(&[]))
+        deeper(&self.params(&[]))
     }
 
     /// [`clause`](Self::clause), one module further in.
     pub(crate) fn clause_deeper(&self) -> Option<TokenStream> {
-        self.clause(&[]).map(deeper)
+        self.clause(&[]).map(|clause| deeper(&clause))
     }
 
     fn list(&self, own: &[TokenStream], print: impl Fn(&GenericParam) -> TokenStream) -> TokenStream {
@@ -125,7 +125,7 @@ impl Scope {
     }
 }
 
-fn deeper(tokens: TokenStream) -> TokenStream {
+fn deeper(tokens: &TokenStream) -> TokenStream {
     Move { depth: 1, enum_ty: &TokenStream::new() }.tokens(tokens)
 }
 

@@ -20,23 +20,25 @@ pub(super) struct Taken {
 
 impl Taken {
     pub(super) fn new(machine: &Machine) -> Self {
-        let durable = machine.durable.is_some().then_some(&DURABLE_TYPES);
-        let fixed = TYPES.iter().chain(durable.into_iter().flatten()).map(ToString::to_string);
-        let history = machine.histories().next().map(|_| HISTORY.to_owned());
-        let states = machine.states.iter().map(|state| plain(&state.ty));
-        Self {
-            module: fixed.chain(history).chain([machine.name()]).chain(states).collect(),
-            events: machine.events.iter().map(|event| plain(&event.ty)).collect(),
+        let mut module = HashSet::from(TYPES.map(str::to_owned));
+        if machine.durable.is_some() {
+            module.extend(DURABLE_TYPES.map(str::to_owned));
         }
+        if machine.histories().next().is_some() {
+            module.insert(HISTORY.to_owned());
+        }
+        module.insert(machine.name());
+        module.extend(machine.states.iter().map(|state| plain(&state.ty)));
+        Self { module, events: machine.events.iter().map(|event| plain(&event.ty)).collect() }
     }
 
     /// Whether a path in `ty` begins with the name of an item at the top of the module.
-    pub(super) fn in_module(&self, ty: impl ToTokens) -> bool {
+    pub(super) fn in_module(&self, ty: &dyn ToTokens) -> bool {
         mentions(ty, &|name| self.is_in_module(without_raw(name)))
     }
 
     /// Whether it begins with the name of one there or in the `event` module.
-    pub(super) fn in_events(&self, ty: impl ToTokens) -> bool {
+    pub(super) fn in_events(&self, ty: &dyn ToTokens) -> bool {
         mentions(ty, &|name| self.is_in_module(without_raw(name)) || self.events.contains(without_raw(name)))
     }
 

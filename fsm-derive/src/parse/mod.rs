@@ -16,8 +16,9 @@ mod waits;
 
 use std::collections::HashSet;
 
-use proc_macro2::Span;
-use syn::{Attribute, Data, DeriveInput, Field, Fields, Generics, Ident, Visibility, ext::IdentExt as _};
+use proc_macro2::{Span, TokenStream};
+use quote::ToTokens as _;
+use syn::{Attribute, Data, DeriveInput, Fields, Generics, Ident, Visibility};
 
 pub(crate) use after::{After, Delay};
 pub(crate) use fired_event::{FiredEvent, Value};
@@ -29,7 +30,7 @@ pub(crate) use saga::{Saga, Uncertain, Undo};
 pub(crate) use state::StateOptions;
 pub(crate) use waits::{Quantity, Wait};
 
-use crate::errors::Errors;
+use crate::{errors::Errors, names::plain};
 
 /// An annotated enum.
 pub(crate) struct Declaration {
@@ -41,6 +42,8 @@ pub(crate) struct Declaration {
     /// The `#[on(…)]` attributes of the enum itself.
     pub(crate) enum_ons: Vec<On>,
     pub(crate) variants: Vec<Variant>,
+    /// The enum as it is written.
+    pub(crate) source: TokenStream,
     /// Whether everything that defines the graph could be read.
     pub(crate) complete: bool,
 }
@@ -57,6 +60,7 @@ pub(crate) struct Variant {
 
 /// Reads the declaration. Invalid parts are reported and left out.
 pub(crate) fn declaration(input: DeriveInput, errors: &mut Errors) -> Declaration {
+    let source = input.to_token_stream();
     let mut options = Options::default();
     let mut enum_ons = Vec::new();
     let mut complete = true;
@@ -82,7 +86,7 @@ pub(crate) fn declaration(input: DeriveInput, errors: &mut Errors) -> Declaratio
         Data::Enum(data) => {
             let mut names = HashSet::new();
             let (distinct, duplicates): (Vec<_>, Vec<_>) =
-                data.variants.into_iter().partition(|variant| names.insert(variant.ident.unraw()));
+                data.variants.into_iter().partition(|variant| names.insert(plain(&variant.ident)));
             for variant in duplicates {
                 errors.at(&variant.ident, format!("state `{}` is declared twice: rename one", variant.ident));
             }
@@ -100,6 +104,7 @@ pub(crate) fn declaration(input: DeriveInput, errors: &mut Errors) -> Declaratio
         options,
         enum_ons,
         variants,
+        source,
         complete,
     }
 }
@@ -150,8 +155,10 @@ fn remove_duplicates(fields: &mut Fields) {
     if let Fields::Named(named) = fields {
         let mut names = HashSet::new();
         let fields = std::mem::take(&mut named.named);
-        named.named =
-            fields.into_iter().filter(|field: &Field| names.insert(field.ident.as_ref().map(Ident::unraw))).collect();
+        named.named = fields
+            .into_iter()
+            .filter(|field| names.insert(field.ident.as_ref().map(plain).unwrap_or_default()))
+            .collect();
     }
 }
 

@@ -16,7 +16,7 @@ use super::{
     saga, span,
     syntax::{self, SeenOptions},
 };
-use crate::{errors::Errors, text};
+use crate::{errors::Errors, names::plain, text};
 
 /// A transition from one state; on the enum or in `group(…)`, one from each of several states.
 pub(crate) struct On {
@@ -180,7 +180,7 @@ fn payload(input: ParseStream<'_>) -> syn::Result<Option<Vec<Field>>> {
     }
     let mut names = HashSet::new();
     for name in fields.iter().filter_map(|field| field.ident.as_ref()) {
-        if !names.insert(name.unraw()) {
+        if !names.insert(plain(name)) {
             let message = format!("payload field `{}` is declared twice: rename one", name.unraw());
             return Err(syn::Error::new(name.span(), message));
         }

@@ -227,3 +227,18 @@ fn large_machines_have_no_diagram() {
     assert!(diagram(&ring(40, 4)).is_some(), "it has 200 arrows");
     assert!(diagram(&ring(40, 5)).is_none(), "it has 240 arrows");
 }
+
+#[test]
+fn only_rustdoc_draws_the_diagram() {
+    let expanded = crate::derive(syn::parse_quote! {
+        #[fsm(initial = Off, crate = self::library)]
+        enum Lamp {
+            #[on(flip => Off)]
+            Off,
+        }
+    });
+    let expanded = expanded.to_string();
+    // The attribute is beside the enum, so the path reads as it does there.
+    assert!(expanded.contains("cfg_attr (doc , doc = self :: library :: __private :: __diagram ! {"), "{expanded}");
+    assert!(!expanded.contains("<svg"), "{expanded}");
+}

@@ -147,8 +147,17 @@ impl Route {
 }
 
 /// Converts a count to a float.
-fn count(number: usize) -> f64 {
+pub(super) fn count(number: usize) -> f64 {
     u32::try_from(number).map_or(f64::MAX, f64::from)
+}
+
+/// Sorts `items` by their places. Those with the same place keep their order.
+pub(super) fn sort_by_place(items: &mut [usize], place: &dyn Fn(usize) -> f64) {
+    let mut placed: Vec<_> = items.iter().map(|item| (place(*item), *item)).collect();
+    placed.sort_by(|one, other| one.0.total_cmp(&other.0));
+    for (item, (_, placed)) in items.iter_mut().zip(placed) {
+        *item = placed;
+    }
 }
 
 #[cfg(test)]

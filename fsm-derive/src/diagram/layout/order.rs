@@ -3,6 +3,7 @@
 use super::{
     count,
     layered::{End, Vertex},
+    sort_by_place,
 };
 
 /// The number of sweeps over the ranks.
@@ -61,9 +62,9 @@ impl Order<'_> {
 
     /// Orders each rank by the mean position of the neighbors in the previous rank, downwards or upwards.
     fn sweep(&mut self, down: bool) {
-        let ranks: Vec<_> =
-            if down { (0..self.layers.len()).collect() } else { (0..self.layers.len()).rev().collect() };
-        for rank in ranks {
+        let ranks = self.layers.len();
+        for step in 0..ranks {
+            let rank = if down { step } else { ranks - 1 - step };
             let mean = |vertex: usize| {
                 let neighbours = if down { &self.vertices[vertex].above } else { &self.vertices[vertex].below };
                 if let (Some(outside), []) = (self.vertices[vertex].outside, &neighbours[..]) {
@@ -75,9 +76,9 @@ impl Order<'_> {
                 }
                 neighbours.iter().map(|end| self.place(end.vertex, end.there)).sum::<f64>() / count(neighbours.len())
             };
-            let mut layer: Vec<_> = self.layers[rank].iter().map(|vertex| (mean(*vertex), *vertex)).collect();
-            layer.sort_by(|one, other| one.0.total_cmp(&other.0));
-            self.layers[rank] = layer.into_iter().map(|(_, vertex)| vertex).collect();
+            let mut layer = self.layers[rank].clone();
+            sort_by_place(&mut layer, &mean);
+            self.layers[rank] = layer;
             self.number_of(rank);
         }
     }
@@ -117,24 +118,22 @@ impl Order<'_> {
     }
 
     fn crossings(&self) -> usize {
-        let layers = self.layers.iter();
-        layers
-            .map(|layer| {
-                let arrows: Vec<_> = layer
-                    .iter()
-                    .flat_map(|vertex| {
-                        let below = self.vertices[*vertex].below.iter();
-                        below.map(|end| (self.place(*vertex, end.here), self.place(end.vertex, end.there)))
-                    })
-                    .collect();
-                let after = |one: &(f64, f64)| arrows.iter().filter(|other| other.0 > one.0 && other.1 < one.1).count();
-                let outside: Vec<_> = layer.iter().filter_map(|vertex| self.vertices[*vertex].outside).collect();
-                let inversions = outside
-                    .iter()
-                    .enumerate()
-                    .flat_map(|(index, left)| outside[index + 1..].iter().filter(move |right| *right < left));
-                arrows.iter().map(after).sum::<usize>() + inversions.count()
-            })
-            .sum()
+        let mut crossings = 0;
+        for layer in &self.layers {
+            let (mut arrows, mut outside) = (Vec::new(), Vec::new());
+            for vertex in layer {
+                for end in &self.vertices[*vertex].below {
+                    arrows.push((self.place(*vertex, end.here), self.place(end.vertex, end.there)));
+                }
+                outside.extend(self.vertices[*vertex].outside);
+            }
+            for one in &arrows {
+                crossings += arrows.iter().filter(|other| other.0 > one.0 && other.1 < one.1).count();
+            }
+            for (index, left) in outside.iter().enumerate() {
+                crossings += outside[index + 1..].iter().filter(|right| *right < left).count();
+            }
+        }
+        crossings
     }
 }

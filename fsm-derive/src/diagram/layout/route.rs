@@ -3,6 +3,7 @@
 use super::{
     GAP, MARGIN, Point, Route, count,
     layered::{Chain, Vertex},
+    sort_by_place,
 };
 
 /// The vertices of a level with their positions.
@@ -103,7 +104,7 @@ impl Placed<'_> {
         };
         let Some(mine) = chain.vertices.windows(2).find_map(next) else { return 0.0 };
         let mut others: Vec<_> = (if below { under } else { above }).iter().map(|end| end.vertex).collect();
-        others.sort_by(|one, other| self.at[*one].x.total_cmp(&self.at[*other].x));
+        sort_by_place(&mut others, &|vertex| self.at[vertex].x);
         let position = others.iter().position(|other| *other == mine).unwrap_or_default();
         let step = (half * 1.6 / count(others.len())).min(24.0);
         step * (count(position) - count(others.len() - 1) / 2.0)

@@ -179,7 +179,7 @@ fn choices(cx: &Cx<'_>) -> TokenStream {
     let branching = cx.machine.choices();
     let impls = branching.map(|transition| {
         let choice = cx.machine.choice(transition);
-        let ty = cx.target_ty(transition, |state| quote!(Record<#state>));
+        let ty = cx.target_ty(transition, &|state| quote!(Record<#state>));
         let targets = transition.to.iter().map(|to| &cx.machine.states[*to].ident);
         quote! {
             #[automatically_derived]

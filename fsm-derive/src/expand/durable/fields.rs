@@ -4,8 +4,6 @@
 //! the derives, and every bound is true for the code around it, because `__Stored` is implemented for each type. What is wrong with a
 //! type is then an error of that `impl` alone. Types of `std` have no bound, so that documentation stays short.
 
-use std::collections::HashMap;
-
 use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::{Attribute, GenericArgument, LitStr, Meta, PathArguments, Type, spanned::Spanned};
@@ -19,15 +17,15 @@ use crate::{
 /// The types to check, as they read in the module, each once.
 pub(in super::super) struct StoredTypes {
     types: Vec<TokenStream>,
-    /// The number of each, by its text.
-    numbers: HashMap<String, usize>,
+    /// Their texts.
+    texts: Vec<String>,
     /// Whether fields are checked at all.
     enabled: bool,
 }
 
 impl StoredTypes {
     pub(in super::super) fn new(cx: &Cx<'_>) -> Self {
-        let mut stored = Self { types: Vec::new(), numbers: HashMap::new(), enabled: is_enabled(cx) };
+        let mut stored = Self { types: Vec::new(), texts: Vec::new(), enabled: is_enabled(cx) };
         if !stored.enabled {
             return stored;
         }
@@ -43,9 +41,10 @@ impl StoredTypes {
     }
 
     fn add(&mut self, ty: TokenStream) {
-        let next = self.types.len();
-        if *self.numbers.entry(ty.to_string()).or_insert(next) == next {
+        let text = ty.to_string();
+        if !self.texts.contains(&text) {
             self.types.push(ty);
+            self.texts.push(text);
         }
     }
 
@@ -88,7 +87,8 @@ impl StoredTypes {
 
     /// `#[serde(bound = "…")]`, at the tokens of the type; `key` is the type as it reads in the module, and `ty` as the struct has it.
     fn bound(&self, field: &Field, key: &TokenStream, ty: &TokenStream, stored: &str) -> Option<TokenStream> {
-        let index = self.numbers.get(&key.to_string())?;
+        let key = key.to_string();
+        let index = self.texts.iter().position(|text| *text == key)?;
         let predicate = format!("for<'__stored> {ty}: {stored}<'__stored, {index}>");
         let predicate = LitStr::new(&predicate, field.ty.span());
         Some(quote!(#[serde(bound = #predicate)]))

@@ -78,7 +78,7 @@ fn methods(cx: &Cx<'_>, state: usize) -> TokenStream {
     let Cx { runtime, enum_ty, .. } = cx;
     let transitions = cx.machine.from(state).filter(|transition| transition.is_for_callers());
     handle::events(cx, "Record", state, transitions, &TokenStream::new(), |transition| {
-        let next = cx.target_ty(transition, |state| quote!(Record<#state>));
+        let next = cx.target_ty(transition, &|state| quote!(Record<#state>));
         quote!(#runtime::PendingTransition<#next, #enum_ty>)
     })
 }

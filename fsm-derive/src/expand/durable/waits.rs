@@ -52,9 +52,8 @@ pub(super) fn methods(cx: &Cx<'_>) -> TokenStream {
 /// The arm of a state, with the ids of each of its waits.
 fn ids(cx: &Cx<'_>, state: &State) -> TokenStream {
     let ident = &state.ident;
-    let mut fields: Vec<usize> = state.waits.iter().map(|wait| wait.field).collect();
-    fields.sort_unstable();
-    fields.dedup();
+    let is_awaited = |field: &usize| state.waits.iter().any(|wait| wait.field == *field);
+    let fields: Vec<usize> = (0..state.fields.len()).filter(is_awaited).collect();
     let bindings = fields.iter().map(|field| {
         let (member, variable) = (&state.fields[*field].member, format_ident!("__id_{field}"));
         match member {

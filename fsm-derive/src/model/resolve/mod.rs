@@ -33,7 +33,7 @@ pub(crate) fn module(declaration: &Declaration, errors: &mut Errors) -> Ident {
 
 /// Resolves a declaration.
 pub(crate) fn machine(declaration: Declaration, module: Ident, errors: &mut Errors) -> Machine {
-    let Declaration { ident, vis, generics, attrs, options, enum_ons, mut variants, complete } = declaration;
+    let Declaration { ident, vis, generics, attrs, options, enum_ons, mut variants, source, complete } = declaration;
     let mut machine = Machine {
         vis,
         generics,
@@ -52,10 +52,12 @@ pub(crate) fn machine(declaration: Declaration, module: Ident, errors: &mut Erro
         transitions: Vec::new(),
         requires: Vec::new(),
         saga: None,
+        source,
         complete,
         ident,
     };
-    let mut resolve = Resolver { machine: &mut machine, errors };
+    let names = machine.states.iter().map(|state| plain(&state.ident)).collect();
+    let mut resolve = Resolver { machine: &mut machine, names, errors };
     resolve.initial(&options.initial, options.has_initial);
     for (state, variant) in variants.iter().enumerate() {
         resolve.kind(state, &variant.options);
@@ -72,12 +74,14 @@ pub(crate) fn machine(declaration: Declaration, module: Ident, errors: &mut Erro
         }
     }
     // Inner declarations override outer ones, so they are resolved first.
-    let depth = |group: &usize| std::iter::successors(Some(*group), |group| options.groups[*group].parent).count();
-    let mut groups: Vec<_> = (0..options.groups.len()).collect();
-    groups.sort_by_key(|group| std::cmp::Reverse(depth(group)));
-    for group in groups {
-        for on in &options.groups[group].ons {
-            resolve.shared_transition(on, Origin::Group(group));
+    let depth = |group: usize| std::iter::successors(Some(group), |group| options.groups[*group].parent).count();
+    let depths: Vec<_> = (0..options.groups.len()).map(depth).collect();
+    let deepest = depths.iter().max().copied().unwrap_or_default();
+    for depth in (1..=deepest).rev() {
+        for group in (0..depths.len()).filter(|group| depths[*group] == depth) {
+            for on in &options.groups[group].ons {
+                resolve.shared_transition(on, Origin::Group(group));
+            }
         }
     }
     for on in &enum_ons {
@@ -102,13 +106,15 @@ fn requires_work(option: &str, state: &str) -> String {
 
 struct Resolver<'a> {
     machine: &'a mut Machine,
+    /// The names of the states.
+    names: Vec<String>,
     errors: &'a mut Errors,
 }
 
 impl Resolver<'_> {
     fn state(&mut self, ident: &Ident) -> Option<usize> {
         let name = plain(ident);
-        let found = self.machine.states.iter().position(|state| plain(&state.ident) == name);
+        let found = self.names.iter().position(|state| *state == name);
         if found.is_none() {
             self.machine.complete = false;
             let group = self.machine.groups.iter().position(|group| plain(&group.ident) == name);
@@ -117,8 +123,7 @@ impl Resolver<'_> {
                 let members = suggest::join(members, "or");
                 format!("`{name}` is a superstate, not a state: write one of its states, {members}")
             } else {
-                let names: Vec<_> = self.machine.states.iter().map(|state| plain(&state.ident)).collect();
-                let hint = suggest::nearest(&name, names.iter().map(String::as_str));
+                let hint = suggest::nearest(&name, self.names.iter().map(String::as_str));
                 format!("unknown state `{name}` in `{}`{hint}", self.machine.name())
             };
             self.errors.at(ident, message);

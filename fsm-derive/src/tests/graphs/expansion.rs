@@ -33,13 +33,16 @@ pub(super) fn diagram(expansion: TokenStream) -> Option<String> {
     let module =
         file.items.into_iter().find_map(|item| if let Item::Mod(module) = item { Some(module) } else { None })?;
     let attr = module.attrs.iter().find(|attr| text(&attr.meta).starts_with("cfg_attr(doc,"))?;
-    attr.parse_args_with(|input: syn::parse::ParseStream<'_>| {
-        input.parse::<syn::Ident>()?;
-        input.parse::<syn::Token![,]>()?;
-        let docs = syn::punctuated::Punctuated::<syn::MetaNameValue, syn::Token![,]>::parse_terminated(input)?;
-        Ok(docs.first().map(|doc| string(&doc.value).to_owned()))
-    })
-    .ok()?
+    let value = attr
+        .parse_args_with(|input: syn::parse::ParseStream<'_>| {
+            input.parse::<syn::Ident>()?;
+            input.parse::<syn::Token![,]>()?;
+            let docs = syn::punctuated::Punctuated::<syn::MetaNameValue, syn::Token![,]>::parse_terminated(input)?;
+            Ok(docs.first().map(|doc| doc.value.clone()))
+        })
+        .ok()??;
+    let Expr::Macro(call) = value else { return None };
+    Some(crate::drawn(call.mac.parse_body().ok()?))
 }
 
 /// The items of the generated module.
