@@ -144,12 +144,19 @@ impl Graphs {
             let named = if unknown { format!("[\"{}\"]", text(&node_name(wait, target))) } else { String::new() };
             writeln!(f, "    {from} -. \"{}\" .-> {to}{named}", text(&label))?;
         }
-        let work = self.0.iter().flat_map(|graph| graph.states.iter().map(move |state| (graph, state)));
-        let work: Vec<_> = work.filter(|(_, state)| state.kind == StateKind::Work).collect();
-        let work: Vec<_> = work.into_iter().map(|(graph, state)| ids.of(graph.machine, state.name)).collect();
-        if !work.is_empty() {
-            writeln!(f, "    classDef work stroke-dasharray: 5 3")?;
-            writeln!(f, "    class {} work", work.join(","))?;
+        for (class, style, undoes) in
+            [("work", "stroke-dasharray: 5 3", false), ("undo", "stroke-dasharray: 2 3,font-style: italic", true)]
+        {
+            let states = self.0.iter().flat_map(|graph| graph.states.iter().map(move |state| (graph, state)));
+            let of_class = |(graph, state): &(&Graph, &StateInfo)| {
+                state.kind == StateKind::Work && graph.is_compensation(state.name) == undoes
+            };
+            let found = states.filter(of_class).map(|(graph, state)| ids.of(graph.machine, state.name));
+            let found: Vec<_> = found.collect();
+            if !found.is_empty() {
+                writeln!(f, "    classDef {class} {style}")?;
+                writeln!(f, "    class {} {class}", found.join(","))?;
+            }
         }
         Ok(())
     }

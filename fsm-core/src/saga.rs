@@ -134,6 +134,8 @@ mod tests {
             mermaid.contains("    class Releasing undo\n") && mermaid.contains("    class Reserving,Mailing work\n"),
             "{mermaid}"
         );
+        let several = crate::Graphs::new([&GRAPH]).mermaid().to_string();
+        assert!(several.contains("    class Trip_Releasing undo\n"), "{several}");
         let dot = GRAPH.dot().to_string();
         assert!(dot.contains("    \"Mailing\" -> \"Releasing\" [label=\"fail\", style=dashed];\n"), "{dot}");
         assert!(dot.contains("    \"Releasing\" [style=\"rounded,dotted\"];\n"), "{dot}");

@@ -42,14 +42,13 @@ fn nodes() -> impl Strategy<Value = Vec<Node>> {
     let node = (kind, vec((0_usize..10, 1_usize..3), 0..2), any::<bool>());
     vec(node, 1..6).prop_map(|nodes| {
         let count = nodes.len();
-        let node = |(place, (kind, jumps, fails)): (usize, (Kind, Vec<(usize, usize)>, bool))| {
+        let numbered = nodes.into_iter().enumerate().map(|(place, (kind, jumps, fails))| {
             // Mostly to the next one, now and then to one after it, or back.
-            let jump =
-                |(chance, far): (usize, usize)| if chance == 0 { place.saturating_sub(far) } else { place + far };
-            let to = jumps.into_iter().map(jump).chain([place + 1]).map(|to| to.min(count)).collect();
+            let far = |(chance, far)| if chance == 0_usize { place.saturating_sub(far) } else { place + far };
+            let to = jumps.into_iter().map(far).chain([place + 1]).map(|to| to.min(count)).collect();
             Node { kind, to, fails }
-        };
-        nodes.into_iter().enumerate().map(node).collect()
+        });
+        numbered.collect()
     })
 }
 
