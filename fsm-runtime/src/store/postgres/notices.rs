@@ -65,8 +65,11 @@ impl Notices {
 
     /// Takes the numbers of entries from a row of a change.
     pub(super) fn wrote(&self, row: &Row) {
+        if self.sender.receiver_count() == 0 {
+            return;
+        }
         let numbers = row.len().checked_sub(1).and_then(|last| row.try_get::<_, Option<Vec<i64>>>(last).ok().flatten());
-        let Some(numbers) = numbers.filter(|_| self.sender.receiver_count() > 0) else { return };
+        let Some(numbers) = numbers else { return };
         let mut own = self.own.lock();
         if own.len() < OWN {
             own.extend(numbers.into_iter().filter_map(|number| u64::try_from(number).ok()));
