@@ -195,7 +195,7 @@ async fn look(core: &Core, position: &mut u64) -> Result<bool, StoreError> {
         return Ok(false);
     }
     let held_back = core.notices.held_back.swap(false, std::sync::atomic::Ordering::Relaxed);
-    let Look { upto, high } = core.settled_now(*position).await?;
+    let Look { upto, high, .. } = core.settled_now(*position).await?;
     if upto > *position {
         let entries = core.buckets_between(*position, upto, PAGE).await?;
         let buckets = if entries.len() == PAGE {
