@@ -180,7 +180,7 @@ impl History {
     fn see(&self, state: &mut State, answer: &Answer) -> u64 {
         let Answer { position, oldest_open, next, numbers, high, pruned } = answer;
         let end = if self.dropped == Dropped::EndOfSnapshot { *oldest_open } else { *next };
-        let seen = Seen { oldest_open: *oldest_open, next: end, numbers, high: *high, pruned: *pruned };
+        let seen = Seen { oldest_open: *oldest_open, next: Some(end), numbers, high: *high, pruned: *pruned };
         let upto = state.see(*position, &seen);
         let last = numbers.last().copied().filter(|_| self.dropped == Dropped::StopAtGap);
         upto.max(*position).max(last.unwrap_or_default())

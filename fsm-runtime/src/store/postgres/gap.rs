@@ -2,8 +2,9 @@
 //! protocol in the tests can include it.
 //!
 //! A sequence is given out before its transaction commits, so a later number can be seen before an earlier one. Each transaction has
-//! its id before it takes a number. The owner of a number that is missing therefore has a lower id than the end of any snapshot in
-//! which a later number is visible: once all transactions before that end are over, the missing numbers will never appear.
+//! its id before it takes a number. The owner of a number that is missing therefore has a lower id than one that is given out after a later
+//! number was seen: once all transactions before that id are over, the missing numbers will never appear. The end of a snapshot is no
+//! such id: it follows the last transaction that has ended, and open ones may have later ids.
 
 /// Up to where the history is settled, as far as a process knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -28,8 +29,8 @@ pub(super) struct Gap {
 pub(super) struct Seen<'a> {
     /// The oldest transaction that was open.
     pub(super) oldest_open: u64,
-    /// The first id that was not given out.
-    pub(super) next: u64,
+    /// An id that was given out after this was seen, if there was a gap for which it was asked.
+    pub(super) next: Option<u64>,
     /// The numbers from a position on, without those that were left out by a limit.
     pub(super) numbers: &'a [u64],
     /// The latest number.
@@ -47,15 +48,15 @@ impl State {
         {
             self.pass(gap);
         }
-        if let (None, Some(given)) = (self.gap, self.given.filter(|given| *given > self.settled)) {
-            self.gap = Some(Gap { high: seen.high.max(given), end: seen.next });
+        if let (None, Some(given), Some(end)) = (self.gap, self.unsettled(), seen.next) {
+            self.gap = Some(Gap { high: seen.high.max(given), end });
         }
         // A reader at a position has read everything before it.
         let mut upto = self.settled.max(position);
         for number in seen.numbers {
             if *number > upto + 1 {
                 // Until this one is over, a later one need not be remembered.
-                self.gap.get_or_insert(Gap { high: seen.high, end: seen.next });
+                self.gap = self.gap.or(seen.next.map(|end| Gap { high: seen.high, end }));
                 break;
             }
             upto = upto.max(*number);
@@ -64,6 +65,11 @@ impl State {
             self.settled = self.settled.max(upto);
         }
         upto
+    }
+
+    /// The number that was given out before, if it is not known to be settled.
+    pub(super) fn unsettled(&self) -> Option<u64> {
+        self.given.filter(|given| *given > self.settled)
     }
 
     /// No transaction of the store that may own a number in the gap is open.

@@ -2,7 +2,8 @@
 //!
 //! Readers get the settled part: up to the first gap that may still be filled. The gap is over when its entries appear, or when all
 //! transactions have ended that could own a number in it. Each transaction has its id before it takes a number, so those are the
-//! transactions before the end of a snapshot in which a later number was seen.
+//! transactions with ids before one that is given out after a later number was seen. The end of a snapshot is no such id: it follows the
+//! last transaction that has ended, and open ones may have later ids.
 
 use super::{
     columns::{ENTRY_COLUMNS, limit, number, stored, to_entry, to_key, value},
@@ -34,15 +35,21 @@ pub(super) struct Settled(Mutex<State>);
 pub(super) struct Look {
     pub(super) upto: u64,
     pub(super) high: u64,
+    /// Whether it ends at a gap that was found behind one that is over: the next look remembers it.
+    is_unbounded: bool,
 }
 
-/// The ends of the snapshot of the statement, the latest number in it, the newest that was pruned, and numbers after a position.
+/// The oldest open transaction of the statement's snapshot, the latest number in it, the newest that was pruned, numbers after a position,
+/// and a new id: if no gap is remembered ($3), and there is one, or there may be one before the first number ($4).
 const LOOK: &str = "
-    SELECT pg_snapshot_xmin(s.s)::text::bigint, pg_snapshot_xmax(s.s)::text::bigint,
-           coalesce((SELECT max(n.sequence) FROM {schema}.history n), 0),
-           (SELECT m.value FROM {schema}.meta m WHERE m.name = 'pruned'),
-           ARRAY(SELECT n.sequence FROM {schema}.history n WHERE n.sequence > $1 ORDER BY n.sequence LIMIT $2)
-    FROM (SELECT pg_current_snapshot() AS s) s";
+    SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
+           CASE WHEN $3 AND ($4 OR s.numbers[cardinality(s.numbers)] - $1 > cardinality(s.numbers))
+                THEN pg_current_xact_id()::text::bigint END,
+           s.high, s.pruned, s.numbers
+    FROM (SELECT coalesce((SELECT max(n.sequence) FROM {schema}.history n), 0) AS high,
+                 (SELECT m.value FROM {schema}.meta m WHERE m.name = 'pruned') AS pruned,
+                 ARRAY(SELECT n.sequence FROM {schema}.history n WHERE n.sequence > $1 ORDER BY n.sequence LIMIT $2) AS numbers
+          OFFSET 0) s";
 
 /// The last number that was given out.
 const GIVEN: &str = "SELECT CASE WHEN s.is_called THEN s.last_value ELSE 0 END FROM {schema}.sequence s";
@@ -142,7 +149,7 @@ impl Core {
             let look = self.look(position, wanted).await?;
             let Some(gap) = self.settled.0.lock().gap.filter(|gap| look.upto < gap.high.max(look.high)) else {
                 // All of it, or a full page before the rest.
-                if look.upto < look.high && wanted > PAGE {
+                if look.upto < look.high && (wanted > PAGE || look.is_unbounded) {
                     continue;
                 }
                 return Ok(look);
@@ -182,18 +189,27 @@ impl Core {
     /// Reads the numbers after `position`, and returns up to where they can be delivered.
     async fn look(&self, position: u64, wanted: usize) -> Result<Look, StoreError> {
         self.read_given().await?;
-        let from = position.max(self.settled.0.lock().settled);
-        let statement = Statement::new(LOOK).number(stored(from)).number(limit(wanted.clamp(1, PAGE)));
+        let state = *self.settled.0.lock();
+        let from = position.max(state.settled);
+        let statement = Statement::new(LOOK)
+            .number(stored(from))
+            .number(limit(wanted.clamp(1, PAGE)))
+            .with(state.gap.is_none(), Type::BOOL)
+            .with(state.unsettled().is_some(), Type::BOOL);
         let rows = self.read(statement).await?;
         let seen = |row: &tokio_postgres::Row| {
             let numbers: Vec<i64> = value(row, 4, "numbers")?;
             let numbers: Vec<u64> = numbers.into_iter().filter_map(|number| u64::try_from(number).ok()).collect();
-            let (oldest_open, next, high) = (number(row, 0, "xmin")?, number(row, 1, "xmax")?, number(row, 2, "high")?);
+            let (oldest_open, high) = (number(row, 0, "xmin")?, number(row, 2, "high")?);
+            let next = value::<Option<i64>>(row, 1, "id")?.and_then(|id| u64::try_from(id).ok());
             let seen = Seen { oldest_open, next, numbers: &numbers, high, pruned: number(row, 3, "pruned")? };
-            Ok(Look { upto: self.settled.0.lock().see(from, &seen), high })
+            let mut state = self.settled.0.lock();
+            let upto = state.see(from, &seen);
+            let is_unbounded = state.gap.is_none() && numbers.iter().any(|number| *number > upto);
+            Ok(Look { upto, high, is_unbounded })
         };
         let look = self.decoded(rows.first().map(seen).transpose())?;
-        Ok(look.unwrap_or(Look { upto: from, high: from }))
+        Ok(look.unwrap_or(Look { upto: from, high: from, is_unbounded: false }))
     }
 
     /// Reads the last number that was given out, once. It may belong to an entry that was purged.
@@ -245,6 +261,8 @@ mod tests {
     struct Server {
         next_id: u64,
         next_number: u64,
+        /// The last transaction that has ended: a snapshot has no later one.
+        last_ended: u64,
         /// The numbers of open transactions; `None` for one of somebody else.
         open: BTreeMap<u64, Option<Vec<u64>>>,
         visible: BTreeSet<u64>,
@@ -291,12 +309,21 @@ mod tests {
             self.visible.iter().copied().filter(|number| (position + 1..=upto).contains(number)).collect()
         }
 
-        fn look(&self, state: &mut State, position: u64, limit: usize) -> u64 {
+        fn look(&mut self, state: &mut State, position: u64, limit: usize) -> u64 {
             let from = position.max(state.settled);
+            let end = self.last_ended + 1;
+            let oldest_open = self.open.keys().next().copied().unwrap_or(end).min(end);
             let numbers: Vec<u64> = self.visible.range(from + 1..).take(limit).copied().collect();
+            let mut next = None;
+            let is_gap = (from + 1..).zip(&numbers).any(|(expected, number)| expected != *number);
+            if state.gap.is_none() && (is_gap || state.unsettled().is_some()) {
+                next = Some(self.next_id);
+                self.last_ended = self.next_id;
+                self.next_id += 1;
+            }
             let seen = Seen {
-                oldest_open: self.open.keys().next().copied().unwrap_or(self.next_id),
-                next: self.next_id,
+                oldest_open,
+                next,
                 numbers: &numbers,
                 high: self.visible.last().copied().unwrap_or_default(),
                 pruned: 0,
@@ -324,7 +351,9 @@ mod tests {
                         }
                     }
                     Step::End { place, commits } => {
-                        let numbers = server.id_at(place).and_then(|id| server.open.remove(&id)).flatten();
+                        let Some(id) = server.id_at(place) else { continue };
+                        server.last_ended = server.last_ended.max(id);
+                        let numbers = server.open.remove(&id).flatten();
                         server.visible.extend(numbers.into_iter().flatten().filter(|_| commits));
                     }
                     Step::Look { limit } => {
@@ -345,6 +374,7 @@ mod tests {
             }
             // Once everything has ended, two looks for each gap deliver all.
             let all: Vec<Vec<u64>> = std::mem::take(&mut server.open).into_values().flatten().collect();
+            server.last_ended = server.next_id - 1;
             server.visible.extend(all.into_iter().flatten());
             let mut looks = 0;
             while position < server.visible.last().copied().unwrap_or_default() {

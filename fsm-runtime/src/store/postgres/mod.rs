@@ -9,6 +9,7 @@ mod ephemeral;
 mod error;
 mod failure;
 mod gap;
+mod health;
 mod history;
 #[cfg(feature = "sqlite")]
 mod import;
@@ -35,6 +36,7 @@ use super::{
     StoreError, StoreFuture, TransactionalSql, Verdict,
 };
 pub use error::OpenError;
+pub use health::{Health, OldestSnapshot, SnapshotHolder, TableHealth};
 pub use options::{PostgresOptions, Time};
 use std::{
     error::Error,
@@ -99,6 +101,29 @@ impl Postgres {
         schema::sql(schema)
     }
 
+    /// The dead rows of the store's tables, and what keeps the server from removing them.
+    ///
+    /// The role sees transactions of other roles only with the rights of `pg_read_all_stats`.
+    ///
+    /// ```no_run
+    /// # use fsm_runtime::store::{StoreError, postgres::Postgres};
+    /// # async fn example(store: Postgres) -> Result<(), StoreError> {
+    /// let health = store.health().await?;
+    /// if let Some(oldest) = &health.oldest {
+    ///     println!("{} dead rows; the oldest snapshot is that of {}", health.dead_rows(), oldest.holder);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, nothing has changed.
+    pub async fn health(&self) -> Result<Health, StoreError> {
+        self.run(|core| async move { core.health().await }).await
+    }
+
     async fn open_with(options: PostgresOptions) -> Result<Self, OpenError> {
         if let Some((option, why)) = options.out_of_range() {
             return Err(OpenError::Option { option, why });
@@ -117,6 +142,7 @@ impl Postgres {
         let core = Arc::new(Core::new(target, texts, options));
         let (lanes, local_changes) = (lane::Lanes::start(&core, &driver), LocalChanges::new());
         notices::start(&core, &driver);
+        driver.spawn(health::watch(core.clone()));
         let with_statements = lane::Lane::new(core.clone(), connect::Role::Statements);
         let with_statements = Arc::new(tokio::sync::Mutex::new(with_statements));
         Ok(Self(Arc::new(Inner { core, lanes, with_statements, local_changes, driver })))

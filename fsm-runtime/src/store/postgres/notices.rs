@@ -82,8 +82,11 @@ impl Notices {
 
     /// Takes the numbers of entries from a row of a change.
     pub(super) fn wrote(&self, row: &Row) {
+        if self.sender.receiver_count() == 0 {
+            return;
+        }
         let numbers = row.len().checked_sub(1).and_then(|last| row.try_get::<_, Option<Vec<i64>>>(last).ok().flatten());
-        let Some(numbers) = numbers.filter(|_| self.sender.receiver_count() > 0) else { return };
+        let Some(numbers) = numbers else { return };
         let mut own = self.own.lock();
         if own.len() < OWN {
             own.extend(numbers.into_iter().filter_map(|number| u64::try_from(number).ok()));
@@ -246,7 +249,7 @@ async fn look(core: &Core, position: &mut u64) -> Result<bool, StoreError> {
         return Ok(false);
     }
     let held_back = core.notices.held_back.swap(false, Ordering::Relaxed);
-    let Look { upto, high } = core.settled_now(*position).await?;
+    let Look { upto, high, .. } = core.settled_now(*position).await?;
     if upto > *position {
         let entries = core.buckets_between(*position, upto, PAGE).await?;
         let buckets = if entries.len() == PAGE {

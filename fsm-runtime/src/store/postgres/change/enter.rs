@@ -115,7 +115,8 @@ const UPDATE: &str = "UPDATE {schema}.instances i
 
 /// The statement of `action`, with the columns that it returns.
 fn moving(action: &str, returned: &str) -> String {
-    let [running, timer_at] = timers::columns(&timers::running("CASE WHEN a.stays THEN i.timers END", "a.patch"));
+    let before = ["CASE WHEN a.stays THEN i.timers END", "CASE WHEN a.stays THEN i.timer_at END"];
+    let [running, timer_at] = timers::changed(before);
     let parts = [
         ("{action}", action),
         ("{i.columns}", returned),

@@ -1,28 +1,25 @@
 -- Moves instances to a state that keeps the row, by a transition or an override. Keys are looked up before versions.
-WITH given AS MATERIALIZED (
+WITH asked AS MATERIALIZED (
+    SELECT a.*, {patch} AS patch FROM (
     SELECT a.*, a.kind = 'internal' AS stays, coalesce(a.asked_at, clock_timestamp()) AS now
     FROM unnest($1::int[], $2::text[], $3::text[], $4::uuid[], $5::timestamptz[], $8::bigint[], $9::bigint[], $10::text[], $11::bigint[],
                 $12::text[], $13::text[], $14::boolean[], $15::text[], $16::boolean[], $17::text[], $18::text[], $19::text[],
                 $20::text[], $21::text[], $22::text[], $23::text[], $24::text[], $25::timestamptz[])
         AS a(ord, machine, id, incarnation, asked_at, version, claim, state, schema, data, context, keeps_context, timers, work, kind,
-             from_state, event, payload, cause, key, actor, trace, not_before)
-), asked AS MATERIALIZED (
-    SELECT a.*, {patch} AS patch FROM given a
+             from_state, event, payload, cause, key, actor, trace, not_before)) a
 ), known AS MATERIALIZED (
     SELECT a.ord FROM asked a JOIN {schema}.keys k
         ON k.machine = a.machine AND k.id = a.id AND k.incarnation = a.incarnation AND k.key = a.key
     WHERE a.key IS NOT NULL
 ), moved AS (
     {action}
-    RETURNING a.ord, {i.columns}
+    RETURNING a.ord, {i.columns}, a.kind, a.from_state, a.event, a.payload, a.data AS new_data, a.cause, a.key, a.actor, a.trace, a.now
 ), told AS (
     INSERT INTO {schema}.history AS h (sequence, machine, id, incarnation, kind, version, schema, fence, from_state, event, to_state,
         payload, data, context, cause, key, actor, trace, at, bucket)
-    SELECT nextval('{schema}.sequence'), e.machine, e.id, e.incarnation, e.kind, e.version + 1, e.schema, e.fence, e.from_state,
-        e.event, e.state, e.payload, e.data, e.new_context, e.cause, e.key, e.actor, e.trace, e.now, e.bucket
-    FROM (SELECT a.*, m.fence, m.shard >> 6 AS bucket,
-              CASE WHEN a.keeps_context THEN coalesce(a.context, m.context) ELSE a.context END AS new_context
-          FROM moved m JOIN asked a ON a.ord = m.ord ORDER BY a.ord) e
+    SELECT nextval('{schema}.sequence'), e.machine, e.id, e.incarnation, e.kind, e.version, e.schema, e.fence, e.from_state,
+        e.event, e.state, e.payload, e.new_data, e.context, e.cause, e.key, e.actor, e.trace, e.now, e.shard >> 6
+    FROM (SELECT m.* FROM moved m ORDER BY m.ord) e
     RETURNING h.machine, h.id, h.incarnation, h.key, h.sequence, h.at
 ), keyed AS (
     INSERT INTO {schema}.keys (machine, id, incarnation, key, sequence, at)

@@ -37,7 +37,8 @@ fn template(text: &str, parts: &[(&str, &str)]) -> String {
     for (name, part) in parts {
         filled = filled.replace(name, part);
     }
-    filled.replace("{i.columns}", COLUMNS)
+    let of_moved = COLUMNS.split(", ").map(|column| column.replacen("i.", "m.", 1)).collect::<Vec<_>>().join(", ");
+    filled.replace("{i.columns}", COLUMNS).replace("{m.columns}", &of_moved)
 }
 
 /// The columns of a row, with expressions in the place of some.
@@ -124,8 +125,15 @@ impl<'a> Statement<'a> {
         self.column(values, Type::TEXT_ARRAY)
     }
 
+    /// An array without a value is sent as NULL: `unnest` fills its column up with NULL.
+    fn optional<T: ToSql + Sync + Send + 'a>(self, values: impl Iterator<Item = Option<T>>, of: Type) -> Self {
+        let values: Vec<Option<T>> = values.collect();
+        let values = values.iter().any(Option::is_some).then_some(values);
+        self.with(values, of)
+    }
+
     fn optional_texts(self, values: impl Iterator<Item = Option<&'a str>>) -> Self {
-        self.column(values, Type::TEXT_ARRAY)
+        self.optional(values, Type::TEXT_ARRAY)
     }
 
     fn numbers_4(self, values: impl Iterator<Item = i32>) -> Self {
@@ -137,15 +145,15 @@ impl<'a> Statement<'a> {
     }
 
     fn optional_numbers(self, values: impl Iterator<Item = Option<i64>>) -> Self {
-        self.column(values, Type::INT8_ARRAY)
+        self.optional(values, Type::INT8_ARRAY)
     }
 
     fn optional_times(self, values: impl Iterator<Item = Option<SystemTime>>) -> Self {
-        self.column(values, Type::TIMESTAMPTZ_ARRAY)
+        self.optional(values, Type::TIMESTAMPTZ_ARRAY)
     }
 
     fn timers(self, values: impl Iterator<Item = &'a [Timer]>) -> Self {
-        self.column(values.map(timers::sent), Type::TEXT_ARRAY)
+        self.optional(values.map(timers::sent), Type::TEXT_ARRAY)
     }
 
     fn flags(self, values: impl Iterator<Item = bool>) -> Self {
@@ -155,7 +163,7 @@ impl<'a> Statement<'a> {
 
 fn create<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Statement<'a>> {
     static TEMPLATE: LazyLock<String> = LazyLock::new(|| {
-        let [running, timer_at] = timers::columns(&timers::running("NULL", "a.patch"));
+        let [running, timer_at] = timers::changed(["NULL", "NULL"]);
         let parts = [
             ("{i.columns}", &*columns(&[NO_DATA])),
             ("{patch}", timers::PATCH),

@@ -7,5 +7,5 @@ checked AS MATERIALIZED (
     FROM (SELECT array_agg(a.ord) AS ords FROM asked a WHERE NOT EXISTS (SELECT 1 FROM moved m WHERE m.ord = a.ord)) x
     WHERE l.lane = $7::uuid AND x.ords IS NOT NULL
 )
-SELECT c.whole, m.*, CASE WHEN m.ord = (SELECT min(f.ord) FROM moved f) THEN {told} END AS told
+SELECT c.whole, m.ord, {m.columns}, CASE WHEN m.ord = (SELECT min(f.ord) FROM moved f) THEN {told} END AS told
 FROM checked c LEFT JOIN moved m ON true

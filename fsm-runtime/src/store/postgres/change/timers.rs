@@ -26,9 +26,9 @@ fn since_1970(at: SystemTime) -> i64 {
 }
 
 /// What `a.timers` sets: a JSON merge patch with the time of each event; null if it sets nothing.
-pub(super) const PATCH: &str = "(SELECT jsonb_object_agg(t.key, CASE jsonb_typeof(t.value)
+pub(super) const PATCH: &str = "CASE WHEN a.timers IS NOT NULL THEN (SELECT jsonb_object_agg(t.key, CASE jsonb_typeof(t.value)
         WHEN 'array' THEN to_jsonb((extract(epoch FROM a.now) * 1000000)::bigint + (t.value ->> 0)::bigint) ELSE t.value END)
-     FROM jsonb_each(a.timers::jsonb) t)";
+     FROM jsonb_each(a.timers::jsonb) t) END";
 
 /// The running timers, as JSON: `before` with a patch, both of which can be null; null if none runs.
 pub(super) fn running(before: &str, patch: &str) -> String {
@@ -46,6 +46,16 @@ pub(super) fn columns(running: &str) -> [String; 2] {
           FROM jsonb_each_text({running}) t)"
     );
     [format!("({running})::text"), earliest]
+}
+
+/// The values of the columns `timers` and `timer_at` after `a.patch`. Without a patch they stay as they were `before`, which costs no
+/// work with JSON.
+pub(super) fn changed(before: [&str; 2]) -> [String; 2] {
+    let [timers, timer_at] = before;
+    let [all, earliest] = columns(&running(timers, "a.patch"));
+    let unless_patched =
+        |before: &str, patched: &str| format!("CASE WHEN a.patch IS NULL THEN {before} ELSE {patched} END");
+    [unless_patched(timers, &all), unless_patched(timer_at, &earliest)]
 }
 
 #[cfg(test)]

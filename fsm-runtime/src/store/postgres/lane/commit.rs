@@ -120,7 +120,7 @@ impl Lane {
 
     /// The verdicts on a committed batch. What missed is judged by what is stored now.
     async fn verdicts(&self, changes: &[Numbered<'_>], done: Done) -> Vec<Answer> {
-        let mut applied: HashMap<i32, Row> = HashMap::new();
+        let mut applied: HashMap<i32, Row> = HashMap::with_capacity(changes.len());
         let mut unseen: Vec<i32> = Vec::new();
         match done {
             Done::Rows(rows) => {
@@ -144,11 +144,12 @@ impl Lane {
         self.core.notices.changed(changes.iter().map(|it| it.change));
         let missing: Vec<Numbered<'_>> = changes.iter().copied().filter(|it| !applied.contains_key(&it.ord)).collect();
         let stored = if missing.is_empty() { Ok(Stored::default()) } else { self.stored(&missing).await };
+        let mut stored = stored;
         let answer = |it: &Numbered<'_>| {
             if let Some(row) = applied.remove(&it.ord) {
                 return Ok(Verdict::Committed { rows: vec![row] });
             }
-            let mut stored = stored.clone()?;
+            let stored = stored.as_mut().map_err(|error| error.clone())?;
             let (current, first) = (stored.rows.remove(&it.ord), stored.entries.remove(&it.ord));
             if unseen.contains(&it.ord) {
                 return Ok(Verdict::Committed { rows: vec![super::unseen::row(it.change, current)] });
@@ -380,7 +381,7 @@ enum Attempt {
 }
 
 /// What is stored under the keys of changes, by their places.
-#[derive(Clone, Default)]
+#[derive(Default)]
 struct Stored {
     rows: HashMap<i32, Row>,
     entries: HashMap<i32, HistoryEntry>,
@@ -403,12 +404,13 @@ fn judge(
     store::missed(place, change.change, current, now)
 }
 
-/// The place and the row of a change that was applied; `None` for a row without a change.
+/// The place and the row of a change that was applied, of `changes` in the order of their places; `None` for a row without a change.
 fn applied_row(row: &tokio_postgres::Row, changes: &[Numbered<'_>]) -> Result<Option<(i32, Row)>, Failure> {
     let Some(ord) = value::<Option<i32>>(row, 1, "ord")? else { return Ok(None) };
     let mut applied = to_row(row, 2)?;
     // The data is not returned to the caller that sent it.
-    match changes.iter().find(|it| it.ord == ord).map(|it| it.change) {
+    let place = changes.binary_search_by_key(&ord, |it| it.ord).ok();
+    match place.and_then(|place| changes.get(place)).map(|it| it.change) {
         Some(Change::Create(it)) => applied.data.clone_from(&it.into.data),
         Some(Change::Transition(it)) => applied.data.clone_from(&it.into.data),
         Some(Change::Override(it)) => applied.data.clone_from(&it.into.data),

@@ -1,0 +1,200 @@
+//! The rate of transitions, compared with bare statements of the same shape: the same tables, and the columns that a transition writes.
+
+use super::{line, median};
+use fsm_runtime::store::{
+    Cause, Change, Create, Entering, Group, Key, Origin, Row, Store, Transition, Verdict, postgres::Postgres,
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant, SystemTime},
+};
+use tests_postgres::Server;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+/// Concurrent callers, and rows of a round of bare statements.
+const CALLERS: usize = 256;
+const LANES: usize = 2;
+const NODES: usize = 8;
+const TIME: Duration = Duration::from_secs(3);
+const ROUNDS: usize = 5;
+const DATA_BYTES: usize = 200;
+
+pub(super) async fn print(server: &Server) {
+    let [mut bare, mut small, mut one, mut many] = [const { Vec::new() }; 4];
+    for _ in 0..ROUNDS {
+        bare.push(bare_statements(server, BARE).await);
+        one.push(transitions(server, 1).await);
+        many.push(transitions(server, NODES).await);
+        small.push(bare_statements(server, SMALL).await);
+    }
+    let ratio = |rates: &[f64]| median(&rates.iter().zip(&bare).map(|(rate, bare)| rate / bare).collect::<Vec<_>>());
+    let rate = |rates: &[f64]| format!("{:.0}/s", median(rates));
+    let times = |rates: &[f64]| format!("{:.2}x", ratio(rates));
+    line(&format!("bare statements, {CALLERS} rows, {LANES} connections"), &rate(&bare), "");
+    line(&format!("transitions of one node, {CALLERS} callers"), &rate(&one), "");
+    line("  against bare statements", &times(&one), ">= 0.80x");
+    line(&format!("transitions of {NODES} nodes, {CALLERS} callers each"), &rate(&many), "");
+    line("  against bare statements", &times(&many), ">= 1.00x");
+    line("bare statements on tables of three columns", &rate(&small), "");
+}
+
+fn data() -> String {
+    format!("\"{}\"", "x".repeat(DATA_BYTES - 2))
+}
+
+fn entering(data: &str) -> Entering {
+    Entering {
+        state: "Open".into(),
+        data: data.into(),
+        context: None,
+        schema: 1,
+        timers: Vec::new(),
+        work: false,
+        remove: false,
+    }
+}
+
+/// Each caller moves an instance of its own, again and again. Each node has a store object, with a thread and connections of its own.
+async fn transitions(server: &Server, nodes: usize) -> f64 {
+    let schema = server.new_schema();
+    let mut stores = Vec::with_capacity(nodes);
+    for _ in 0..nodes {
+        let options = Postgres::options(server.url()).schema(&schema).lanes(LANES);
+        stores.push(options.open().await.expect("the store opens"));
+    }
+    let count = Arc::new(AtomicU64::new(0));
+    let mut callers = JoinSet::new();
+    let until = Instant::now() + TIME;
+    for (n, store) in (0..CALLERS * nodes).zip(stores.iter().cycle()) {
+        let (store, data, count) = (store.clone(), data(), count.clone());
+        callers.spawn(async move {
+            let create = Create {
+                key: Key::new("Door", format!("door-{n}")),
+                incarnation: Uuid::now_v7(),
+                into: entering(&data),
+                cause: Cause::Caller,
+                idempotency_key: None,
+                origin: Origin::default(),
+            };
+            let mut row = commit(&store, Change::Create(create)).await;
+            while Instant::now() < until {
+                let transition = Transition {
+                    key: row.key.clone(),
+                    incarnation: row.incarnation,
+                    version: row.version,
+                    fence: None,
+                    from: row.state.clone(),
+                    event: "open".into(),
+                    payload: "null".into(),
+                    into: entering(&data),
+                    internal: false,
+                    cause: Cause::Caller,
+                    not_before: None,
+                    idempotency_key: None,
+                    origin: Origin::default(),
+                };
+                row = commit(&store, Change::Transition(transition)).await;
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+    }
+    callers.join_all().await;
+    rate(count.load(Ordering::Relaxed))
+}
+
+async fn commit(store: &Postgres, change: Change) -> Row {
+    let verdicts = store.commit(vec![Group { changes: vec![change] }], SystemTime::now()).await;
+    match verdicts.expect("the server answers").remove(0) {
+        Verdict::Committed { mut rows } => rows.remove(0),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The tables, the rows of `$1` (ids) and `$2` (data), and one statement for a batch of ids, versions and data.
+#[derive(Clone, Copy)]
+struct Bare {
+    tables: &'static str,
+    rows: &'static str,
+    update: &'static str,
+}
+
+/// The tables of a store, with what a transition writes to them.
+const BARE: Bare = Bare {
+    tables: "",
+    rows: "INSERT INTO {schema}.instances (machine, id, incarnation, state, version, entered, schema, data, fence, attempt, shard,
+               bucket, created, updated)
+           SELECT 'Door', a.id, gen_random_uuid(), 'Open', 0, 0, 1, a.data, 0, 0, hashtext(a.id) & 65535, (hashtext(a.id) & 65535) >> 6,
+               now(), now()
+           FROM unnest($1::text[], $2::text[]) AS a(id, data)",
+    update: "WITH moved AS (
+            UPDATE {schema}.instances i SET state = a.state, version = i.version + 1, entered = i.version + 1, data = a.data,
+                updated = greatest(clock_timestamp(), i.updated)
+            FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
+                AS a(id, version, data, machine, state, event, payload)
+            WHERE i.machine = a.machine AND i.id = a.id AND i.version = a.version RETURNING i.*, a.event, a.payload)
+        INSERT INTO {schema}.history (sequence, machine, id, incarnation, kind, version, schema, fence, from_state, event, to_state,
+            payload, data, cause, at, bucket)
+        SELECT nextval('{schema}.sequence'), m.machine, m.id, m.incarnation, 'transition', m.version, m.schema, m.fence, m.state,
+            m.event, m.state, m.payload, m.data, 'caller', m.updated, m.bucket
+        FROM moved m RETURNING sequence",
+};
+
+/// Tables of three and four columns.
+const SMALL: Bare = Bare {
+    tables: "CREATE TABLE {schema}.rows (id text PRIMARY KEY, version bigint NOT NULL, data text NOT NULL) WITH (fillfactor = 70);
+        CREATE TABLE {schema}.entries (sequence bigint PRIMARY KEY, id text NOT NULL, version bigint NOT NULL, data text NOT NULL);
+        CREATE INDEX ON {schema}.entries (id, sequence)",
+    rows: "INSERT INTO {schema}.rows SELECT a.id, 0, a.data FROM unnest($1::text[], $2::text[]) AS a(id, data)",
+    update: "WITH moved AS (
+            UPDATE {schema}.rows r SET version = r.version + 1, data = a.data
+            FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
+                AS a(id, version, data, machine, state, event, payload)
+            WHERE r.id = a.id AND r.version = a.version RETURNING r.id, r.version, r.data)
+        INSERT INTO {schema}.entries SELECT nextval('{schema}.sequence'), m.id, m.version, m.data FROM moved m
+        RETURNING sequence",
+};
+
+/// One statement for each batch: an update of the rows by key and version, and a row of history for each.
+async fn bare_statements(server: &Server, bare: Bare) -> f64 {
+    let schema = server.new_schema();
+    let filled = |text: &str| text.replace("{schema}", &schema);
+    drop(Postgres::options(server.url()).schema(&schema).open().await.expect("the tables"));
+    server.connect().await.batch_execute(&filled(bare.tables)).await.expect("tables");
+    let until = Instant::now() + TIME;
+    let mut lanes = JoinSet::new();
+    for lane in 0..LANES {
+        let client = server.connect().await;
+        let (insert, update) = (filled(bare.rows), filled(bare.update));
+        lanes.spawn(async move {
+            // As the store's own connections.
+            let settings =
+                "SET enable_seqscan = off; SET enable_mergejoin = off; SET plan_cache_mode = force_generic_plan";
+            client.batch_execute(settings).await.expect("settings");
+            let ids: Vec<String> = (0..CALLERS / LANES).map(|n| format!("door-{lane}-{n}")).collect();
+            let data = vec![data(); ids.len()];
+            client.execute(&insert, &[&ids, &data]).await.expect("rows");
+            let update = client.prepare(&update).await.expect("a statement");
+            let all = |text: &'static str| vec![text; CALLERS / LANES];
+            let (machine, state, event, payload) = (all("Door"), all("Open"), all("open"), all("null"));
+            let (mut version, mut count) = (0_i64, 0_u64);
+            while Instant::now() < until {
+                let versions = vec![version; ids.len()];
+                let rows = client.query(&update, &[&ids, &versions, &data, &machine, &state, &event, &payload]).await;
+                let rows = rows.expect("an update");
+                assert_eq!(rows.len(), ids.len());
+                (version, count) = (version + 1, count + rows.len() as u64);
+            }
+            count
+        });
+    }
+    rate(lanes.join_all().await.into_iter().sum())
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn rate(count: u64) -> f64 {
+    count as f64 / TIME.as_secs_f64()
+}

@@ -1,0 +1,62 @@
+//! What the store shows of its tables.
+
+#![cfg(server)]
+
+use fsm_runtime::{
+    Runtime,
+    prelude::*,
+    store::postgres::{Postgres, SnapshotHolder},
+};
+use serde::{Deserialize, Serialize};
+use std::time::{Duration, Instant};
+use tests_postgres::Server;
+
+/// A lamp.
+#[derive(StateMachine)]
+#[fsm(initial = Off, durable, derive(Serialize, Deserialize))]
+enum Lamp {
+    /// Dark.
+    #[on(switch => On)]
+    Off,
+    /// Bright.
+    #[on(switch => Off)]
+    On,
+}
+
+/// A transaction of somebody else keeps the old versions of rows, and is named.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_open_snapshot_keeps_dead_rows_and_is_named() {
+    // The server of this test alone: other tests have snapshots, too.
+    let server = Server::start();
+    let store = Postgres::open(server.url()).await.unwrap();
+    let runtime = Runtime::builder(store.clone()).start().await.unwrap();
+    let lamps = runtime.machines::<Lamp>();
+    lamps.create("a", lamp::Off).await.unwrap();
+    let reader = server.connect().await;
+    let begin =
+        "SET application_name = 'report'; BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM fsm.instances";
+    reader.batch_execute(begin).await.unwrap();
+    let reader_pid: i32 = reader.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
+    for _ in 0..20 {
+        lamps.fire("a", lamp::event::Switch).await.unwrap();
+    }
+    let began = Instant::now();
+    // The server reports numbers of rows about once a second.
+    let health = loop {
+        let health = store.health().await.unwrap();
+        if health.tables.iter().any(|table| table.name == "instances" && table.dead_rows >= 20) {
+            break health;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "{health:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert!(health.dead_rows() >= 20 && health.tables.iter().all(|table| table.bytes > 0), "{health:?}");
+    let oldest = health.oldest.expect("the reader has a snapshot");
+    let named = SnapshotHolder::Transaction { pid: reader_pid, application: "report".into() };
+    assert_eq!(oldest.holder, named);
+    assert!(oldest.transactions >= 20 && oldest.open_for > Some(Duration::ZERO), "{oldest:?}");
+    reader.batch_execute("COMMIT").await.unwrap();
+    let oldest = store.health().await.unwrap().oldest;
+    assert!(oldest.as_ref().is_none_or(|oldest| oldest.holder != named), "{oldest:?}");
+    runtime.shutdown(Duration::from_secs(5)).await;
+}
