@@ -6,11 +6,20 @@
 
 #![cfg(server)]
 
+mod blocked;
+#[cfg(faketime)]
+mod clocks;
 mod commits;
+mod contention;
+mod failover;
 mod kills;
+mod locks;
+mod network;
 mod process;
+mod restarts;
 mod stops;
 mod witness;
+mod work;
 
 use std::{
     future::Future,

@@ -5,14 +5,17 @@ use fsm_runtime::{
     prelude::*,
     store::postgres::{Postgres, Sql},
 };
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::{
+    process::{Pid, Signal, kill_process},
+    time::{ClockId, clock_gettime},
+};
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{File, OpenOptions},
     io::{BufRead, BufReader, Read, Write},
     path::PathBuf,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 use tests_postgres::Server;
 use tokio_util::sync::CancellationToken;
@@ -49,6 +52,19 @@ pub(crate) enum Errand {
     Undone { fence: u64 },
 }
 
+/// Rings after a second.
+#[derive(StateMachine)]
+#[fsm(initial = Set, durable, derive(Serialize, Deserialize))]
+pub(crate) enum Alarm {
+    /// It will ring.
+    #[on(ring => Rung)]
+    #[after("1s", ring)]
+    Set,
+    /// It has rung.
+    #[state(end)]
+    Rung,
+}
+
 /// What a process does.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Node {
@@ -62,6 +78,8 @@ pub(crate) struct Node {
     pub(crate) callers: usize,
     /// Commits with statements that wait for the file `go`, instead of the above.
     pub(crate) waits_in_statements: bool,
+    /// How far its clock is off, such as `+1h`.
+    pub(crate) clock: Option<String>,
 }
 
 /// The visible effects of workers, and the answers that callers got.
@@ -143,10 +161,10 @@ impl errand::Workers for Files {
     }
 }
 
-/// Microseconds of one clock for all processes.
+/// Microseconds of one clock for all processes, whatever the time of each is.
 pub(crate) fn now() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
-    u64::try_from(since.as_micros()).expect("before 586,000")
+    let now = clock_gettime(ClockId::Monotonic);
+    u64::try_from(now.tv_sec * 1_000_000 + now.tv_nsec / 1_000).expect("after the start of the machine")
 }
 
 /// Works until the standard input ends, and then shuts down.
@@ -156,7 +174,8 @@ async fn work(node: Node) {
     if node.waits_in_statements {
         return wait_in_statements(&node, store).await;
     }
-    let builder = Runtime::builder(store).machine::<Errand, _>(Files::open(&node)).node(&node.name).lease_ttl(node.lease);
+    let builder = Runtime::builder(store).machine::<Errand, _>(Files::open(&node)).machine::<Alarm, _>(());
+    let builder = builder.node(&node.name).lease_ttl(node.lease);
     let builder = builder.poll_interval(Duration::from_millis(500)).max_attempts(1_000_000);
     let builder = builder.backoff(Duration::from_millis(1), Duration::from_millis(50));
     let runtime = builder.start().await.expect("the node starts");
@@ -235,6 +254,10 @@ impl Process {
         let mut command = Command::new(std::env::current_exe().expect("this binary"));
         command.args(["--exact", "--nocapture", "process::a_node_ends_with_its_input"]);
         command.env(NODE, serde_json::to_string(node).expect("JSON"));
+        if let Some(offset) = &node.clock {
+            let faked = [("FAKETIME", offset.as_str()), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")];
+            command.envs(faked).env("LD_PRELOAD", tests_postgres::faketime());
+        }
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a process");
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take().expect("it is piped"));
         Self { child, stdin, output: BufReader::new(stdout) }
@@ -319,6 +342,7 @@ impl Node {
             lease: Duration::from_secs(3),
             callers: 0,
             waits_in_statements: false,
+            clock: None,
         }
     }
 

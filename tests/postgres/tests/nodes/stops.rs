@@ -5,7 +5,7 @@ use super::{
     soon, until,
     witness::{Faults, Witness},
 };
-use fsm_runtime::{Runtime, prelude::*, store::postgres::Postgres};
+use fsm_runtime::{Runtime, store::postgres::Postgres};
 use rustix::process::Signal;
 use std::{
     fs,
@@ -13,17 +13,18 @@ use std::{
 };
 use tests_postgres::Server;
 
-/// The test's own handle: a client.
-async fn client(node: &Node) -> Machines<Errand> {
+/// The test's own runtime, a client.
+async fn client(node: &Node) -> Runtime {
     let store = Postgres::options(&node.url).schema(&node.schema).open().await.unwrap();
-    Runtime::builder(store).start().await.unwrap().machines()
+    Runtime::builder(store).start().await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn n3_n4_a_stopped_process_loses_its_work_and_comes_back() {
     let (server, folder) = (Server::shared(), tempfile::tempdir().unwrap());
     let node = Node { callers: 4, ..Node::new(server, folder.path(), "a") };
-    let errands = client(&node).await;
+    let client = client(&node).await;
+    let errands = client.machines::<Errand>();
     let witness = Witness::new(server, &node).await;
     let a = Process::started(&node);
     errands.create("long-1", errand::First).await.unwrap();
@@ -68,7 +69,8 @@ async fn n3_n4_a_stopped_process_loses_its_work_and_comes_back() {
 async fn n5_a_process_stopped_in_its_statements_holds_up_no_one() {
     let (server, folder) = (Server::shared(), tempfile::tempdir().unwrap());
     let node = Node { waits_in_statements: true, ..Node::new(server, folder.path(), "a") };
-    let errands = client(&node).await;
+    let client = client(&node).await;
+    let errands = client.machines::<Errand>();
     errands.create("long", errand::First).await.unwrap();
     let mut process = Process::started(&node);
     process.read("in statements");
