@@ -79,22 +79,38 @@ impl Core {
         statement: &Statement<'_>,
         repeatable: bool,
     ) -> Result<Vec<Row>, StoreError> {
+        self.run_within(Duration::MAX, session, statement, repeatable).await
+    }
+
+    /// Runs a statement. A connection that does not answer within `limit` is given up, and another one is made.
+    pub(super) async fn run_within(
+        &self,
+        limit: Duration,
+        session: &Session,
+        statement: &Statement<'_>,
+        repeatable: bool,
+    ) -> Result<Vec<Row>, StoreError> {
         let began = Instant::now();
+        let silent = || Failure::no_answer(limit);
         loop {
-            let failure = match session.connected().await {
-                Ok(connected) => match connected.query(statement).await {
-                    Ok(rows) => return Ok(rows),
-                    Err(failure) => {
-                        if failure.breaks_connection() {
-                            session.give_up(&connected).await;
-                            if !repeatable {
-                                let (store, cause) = (self.target.name.clone(), failure.text);
-                                return Err(StoreError::Indeterminate { store, cause });
+            let connected = tokio::time::timeout(limit, session.connected()).await;
+            let failure = match connected.unwrap_or_else(|_| Err(silent())) {
+                Ok(connected) => {
+                    let answer = tokio::time::timeout(limit, connected.query(statement)).await;
+                    match answer.unwrap_or_else(|_| Err(silent())) {
+                        Ok(rows) => return Ok(rows),
+                        Err(failure) => {
+                            if failure.breaks_connection() {
+                                session.give_up(&connected).await;
+                                if !repeatable {
+                                    let (store, cause) = (self.target.name.clone(), failure.text);
+                                    return Err(StoreError::Indeterminate { store, cause });
+                                }
                             }
+                            failure
                         }
-                        failure
                     }
-                },
+                }
                 Err(failure) => failure,
             };
             if !failure.can_pass() || began.elapsed() >= self.options.timeout {

@@ -21,7 +21,7 @@ pub(super) enum Kind {
     Lost,
     /// The server undid the statement in favour of another one; it may be repeated at once.
     Contended,
-    /// The server ended the statement for taking too long, or the transaction for being idle.
+    /// The server ended the statement for taking too long.
     TooLong,
     /// The values of a statement violate a constraint or a limit, or have a form that the server does not take.
     Refused,
@@ -104,8 +104,9 @@ impl From<tokio_postgres::Error> for Failure {
 fn kind_of(code: &SqlState) -> Kind {
     match code.code() {
         "40001" | "40P01" | "55P03" => Kind::Contended,
-        "57014" | "25P03" | "57P05" | "25P04" => Kind::TooLong,
-        "57P01" | "57P02" | "57P03" | "53300" => Kind::Lost,
+        "57014" => Kind::TooLong,
+        // The server has closed the connection, for being idle, too.
+        "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04" | "53300" => Kind::Lost,
         "25P02" => Kind::Aborted,
         "22012" => Kind::Unmet,
         "25006" => Kind::ReadOnly,

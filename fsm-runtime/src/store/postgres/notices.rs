@@ -6,6 +6,7 @@
 use super::{
     connect::Role,
     core::{Core, Driver},
+    failure::Failure,
     history::Look,
     session::Connected,
     statement::Statement,
@@ -14,7 +15,7 @@ use crate::{
     store::{Buckets, Change, Notice, StoreError},
     sync::Mutex,
 };
-use std::{collections::HashSet, fmt::Write as _, mem, sync::Arc, time::Duration};
+use std::{collections::HashSet, fmt::Write as _, future::Future, mem, sync::Arc, time::Duration};
 use tokio::sync::{Notify, broadcast, mpsc};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -23,6 +24,9 @@ use uuid::Uuid;
 const COLLECT: Duration = Duration::from_millis(10);
 /// How soon a gap in the history is looked at again.
 const GAP: Duration = Duration::from_millis(5);
+/// How often a connection that hears nothing is asked whether it is there, and how long it may take to answer. Nothing else shows that
+/// a connection is cut off.
+const PING: Duration = Duration::from_secs(5);
 /// The pauses between attempts to connect.
 const RECONNECT: (u64, u64) = (50, 1_000);
 /// The capacity of the channel of notices. A receiver that falls further behind gets `Lagged`.
@@ -145,12 +149,21 @@ async fn listen_and_notify(
                 let statement = Statement::new("SELECT pg_notify($1, $2)")
                     .text(channel(core))
                     .text(format!("{own}:{}", hexadecimal(&buckets)));
-                if connected.query(&statement).await.is_err() {
+                if !is_answered(connected.query(&statement)).await {
+                    return;
+                }
+            }
+            () = tokio::time::sleep(PING) => {
+                if !is_answered(connected.execute("SELECT 1")).await {
                     return;
                 }
             }
         }
     }
+}
+
+async fn is_answered<T>(call: impl Future<Output = Result<T, Failure>>) -> bool {
+    tokio::time::timeout(PING, call).await.is_ok_and(|answer| answer.is_ok())
 }
 
 /// The set as 256 hexadecimal digits: the payload of a notification has less than 8,000 bytes.

@@ -44,7 +44,9 @@ async fn n40_n41_a_blocked_executor_loses_work_and_no_commit() {
                 began.await.unwrap();
                 let polled = std::future::poll_fn(|context| std::task::Poll::Ready(commit.as_mut().poll(context))).await;
                 assert!(polled.is_pending());
-                runtime.machines::<Job>().create("a", job::Running).await.unwrap();
+                let jobs = runtime.machines::<Job>();
+                jobs.create("a", job::Running).await.unwrap();
+                jobs.wait_for("a", job::State::Finished, Duration::from_mins(2)).await.unwrap();
                 let moved = commit.await;
                 runtime.shutdown(Duration::from_secs(5)).await;
                 moved

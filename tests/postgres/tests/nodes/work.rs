@@ -86,5 +86,5 @@ pub(crate) fn options(server: &Server, schema: &str) -> PostgresOptions {
 pub(crate) async fn node(options: PostgresOptions, workers: Workers) -> Runtime {
     let builder = Runtime::builder(options.open().await.unwrap()).node(workers.node).machine::<Job, _>(workers);
     let builder = builder.lease_ttl(LEASE).poll_interval(Duration::from_millis(500));
-    builder.grace_period(Duration::from_millis(100)).backoff(Duration::from_millis(1), Duration::from_millis(50)).start().await.unwrap()
+    builder.backoff(Duration::from_millis(1), Duration::from_millis(50)).start().await.unwrap()
 }
