@@ -239,7 +239,9 @@ fn as_user(arguments: &[&str]) -> Command {
 /// # Panics
 /// Where it is not installed.
 pub fn faketime() -> PathBuf {
-    find::faketime().expect("no faketime is installed: run `apt-get install faketime`, or set `FSM_FAKETIME` to `libfaketimeMT.so.1`")
+    find::faketime().expect(
+        "no faketime is installed: run `apt-get install faketime`, or set `FSM_FAKETIME` to `libfaketimeMT.so.1`",
+    )
 }
 
 fn free_port() -> u16 {

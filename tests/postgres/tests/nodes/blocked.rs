@@ -37,12 +37,14 @@ async fn n40_n41_a_blocked_executor_loses_work_and_no_commit() {
             let executor = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             executor.block_on(async {
                 let blocks = Blocks(Arc::new(Mutex::new(blocked)), log);
-                let builder = Runtime::builder(store.clone()).machine::<Job, _>(blocks).lease_ttl(Duration::from_secs(3));
+                let builder =
+                    Runtime::builder(store.clone()).machine::<Job, _>(blocks).lease_ttl(Duration::from_secs(3));
                 let runtime = builder.start().await.unwrap();
                 // Handed to the store, and answered after the executor was blocked.
                 let mut commit = Box::pin(committed(&store, fire(&row)));
                 began.await.unwrap();
-                let polled = std::future::poll_fn(|context| std::task::Poll::Ready(commit.as_mut().poll(context))).await;
+                let polled =
+                    std::future::poll_fn(|context| std::task::Poll::Ready(commit.as_mut().poll(context))).await;
                 assert!(polled.is_pending());
                 let jobs = runtime.machines::<Job>();
                 jobs.create("a", job::Running).await.unwrap();

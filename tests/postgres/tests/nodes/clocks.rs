@@ -9,7 +9,6 @@ use super::{
 };
 use fsm_runtime::{
     Runtime,
-
     store::{Change, Claim, Process as Owner, Renewal, Row, Store, Transition, Verdict},
 };
 use std::time::{Duration, SystemTime};
@@ -32,7 +31,9 @@ async fn n19_nodes_an_hour_off_keep_the_servers_time() {
             alarms.create(&format!("{prefix}{n}"), alarm::Set).await.unwrap();
         }
         for n in 0..5 {
-            soon("it rings", alarms.wait_for(&format!("{prefix}{n}"), alarm::State::Rung, Duration::from_secs(50))).await.unwrap();
+            soon("it rings", alarms.wait_for(&format!("{prefix}{n}"), alarm::State::Rung, Duration::from_secs(50)))
+                .await
+                .unwrap();
         }
         let leases = format!(
             "SELECT count(*), count(*) FILTER (WHERE until BETWEEN clock_timestamp() AND clock_timestamp() + interval '3 s')

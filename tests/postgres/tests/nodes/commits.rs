@@ -82,7 +82,10 @@ async fn n8_a_thousand_lost_answers_are_resolved() {
                 row = committed(&store, fire(&row)).await;
                 assert_eq!((row.version, &*row.state), (n + 1, &*format!("S{}", n + 1)));
             }
-            (proxy.cut(), store.history(HistoryQuery { key: Some(row.key), ..HistoryQuery::new() }.limit(1_000)).await.unwrap())
+            (
+                proxy.cut(),
+                store.history(HistoryQuery { key: Some(row.key), ..HistoryQuery::new() }.limit(1_000)).await.unwrap(),
+            )
         });
     }
     let mut cut = 0;
@@ -104,7 +107,8 @@ async fn n9_an_open_transaction_is_waited_for() {
     let mut row = committed(&store, create("a")).await;
     // In a transaction, a session sees the activity of its beginning.
     let (foreign, observer) = (server.connect().await, server.connect().await);
-    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'fsm lane' AND wait_event_type = 'Lock'";
+    let waiting =
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'fsm lane' AND wait_event_type = 'Lock'";
     // It can go on; or the server ends it, because it waits for too long.
     for is_released in [true, false] {
         foreign.batch_execute(&format!("BEGIN; SELECT 1 FROM {schema}.instances FOR UPDATE")).await.unwrap();
@@ -119,8 +123,10 @@ async fn n9_an_open_transaction_is_waited_for() {
         })
         .await;
         if !is_released {
-            super::until("the server ends it", async || observer.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) == 0)
-                .await;
+            super::until("the server ends it", async || {
+                observer.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) == 0
+            })
+            .await;
         }
         foreign.batch_execute("COMMIT").await.unwrap();
         let version = row.version;

@@ -107,7 +107,8 @@ async fn n34_one_key_from_many_nodes_is_one_change() {
         let of_created = at_once(&stores, || keyed_create(&format!("new{round}"), false)).await;
         let of_removed = at_once(&stores, || keyed_create(&format!("gone{round}"), true)).await;
         for (verdicts, version) in [(of_present, 2), (of_created, 1), (of_removed, 1)] {
-            let is_first = |verdict: &Verdict| matches!(verdict, Verdict::Duplicate { first, .. } if first.version == version);
+            let is_first =
+                |verdict: &Verdict| matches!(verdict, Verdict::Duplicate { first, .. } if first.version == version);
             assert!(verdicts.iter().all(is_first), "{verdicts:?}");
         }
         assert_eq!(versions(&stores[1], &id).await, [1, 2]);

@@ -8,11 +8,11 @@ use fsm_runtime::{
     Runtime, StartPosition,
     store::{Change, Claim, HistoryQuery, Key, Row, Store, Verdict, postgres::Postgres},
 };
+use std::sync::Arc;
 use std::{
     collections::HashSet,
     sync::atomic::{AtomicBool, Ordering},
 };
-use std::sync::Arc;
 use tests_postgres::Server;
 
 fn both(one: &Server, other: &Server) -> String {
@@ -56,7 +56,8 @@ async fn n11_a_standby_without_the_last_commits_repeats_no_number() {
     let kept = rows.last().unwrap().clone();
     let mut fences = HashSet::new();
     for n in 0..50 {
-        let row = committed(&store, if n % 2 == 0 { claim(rows.last().unwrap()) } else { fire(rows.last().unwrap()) }).await;
+        let row =
+            committed(&store, if n % 2 == 0 { claim(rows.last().unwrap()) } else { fire(rows.last().unwrap()) }).await;
         fences.insert(row.fence);
         rows.push(row);
     }
@@ -78,7 +79,11 @@ async fn n11_a_standby_without_the_last_commits_repeats_no_number() {
     let mut row = kept;
     for _ in 0..5 {
         row = committed(&store, claim(&row)).await;
-        assert!(fences.insert(row.fence) && fences.iter().all(|fence| *fence <= row.fence), "{} was given before", row.fence);
+        assert!(
+            fences.insert(row.fence) && fences.iter().all(|fence| *fence <= row.fence),
+            "{} was given before",
+            row.fence
+        );
         row = committed(&store, fire(&row)).await;
         let entry = soon("an entry", subscription.next()).await.unwrap().unwrap();
         assert!(entry.sequence > last && entry.version == row.version, "{entry:?} after {last}");
@@ -104,7 +109,10 @@ async fn n12_callers_follow_the_server_that_takes_writes() {
                 let mut row = committed(&store, create(&caller.to_string())).await;
                 while !stop.load(Ordering::Relaxed) {
                     row = committed(&store, fire(&row)).await;
-                    assert_eq!(store.get(row.key.clone()).await.expect("no error reaches the caller"), Some(row.clone()));
+                    assert_eq!(
+                        store.get(row.key.clone()).await.expect("no error reaches the caller"),
+                        Some(row.clone())
+                    );
                 }
                 row
             })
@@ -114,7 +122,8 @@ async fn n12_callers_follow_the_server_that_takes_writes() {
         let client = server.connect().await;
         let newest = "SELECT coalesce(max(sequence), 0) FROM fsm.history";
         let before: i64 = client.query_one(newest, &[]).await.unwrap().get(0);
-        until("changes arrive", async || client.query_one(newest, &[]).await.unwrap().get::<_, i64>(0) > before + 20).await;
+        until("changes arrive", async || client.query_one(newest, &[]).await.unwrap().get::<_, i64>(0) > before + 20)
+            .await;
     };
     reached(&primary).await;
     caught_up(&primary, &standby).await;

@@ -1,7 +1,7 @@
 //! Processes that are killed, stopped and ended at random.
 
 use super::{
-    PATIENCE, chaos,
+    chaos,
     process::{Node, Process, now},
     until,
     witness::{Faults, Witness},
@@ -65,5 +65,5 @@ async fn n2_killed_processes_lose_nothing_acknowledged() {
     last.end();
     let summary = witness.check(&faults).await;
     println!("{} kills, {} stopped processes, {summary:?}", faults.kills.len(), faults.stops.len());
-    assert!(!faults.kills.is_empty() && summary.results > 100 && PATIENCE > node.lease, "{summary:?}");
+    assert!(!faults.kills.is_empty() && summary.instances > 50 && summary.results > 100, "{summary:?}");
 }

@@ -5,10 +5,7 @@ use super::{
     soon, until,
     work::{Job, LEASE, Log, Workers, job, node, options},
 };
-use fsm_runtime::{
-
-    store::{Change, Group, Key, Store, StoreError, Verdict, postgres::Postgres},
-};
+use fsm_runtime::store::{Change, Group, Key, Store, StoreError, Verdict, postgres::Postgres};
 use std::time::{Duration, Instant, SystemTime};
 use tests_postgres::Server;
 
@@ -41,7 +38,8 @@ async fn n13_another_default_isolation_has_no_effect() {
     let sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'fsm%'";
     drop(stores);
     // A session reports its transactions when it ends.
-    until("all sessions have ended", async || admin.query_one(sessions, &[]).await.unwrap().get::<_, i64>(0) == 0).await;
+    until("all sessions have ended", async || admin.query_one(sessions, &[]).await.unwrap().get::<_, i64>(0) == 0)
+        .await;
     assert_eq!(admin.query_one(failures, &[]).await.unwrap().get::<_, i64>(0), 0, "no transaction failed");
 }
 
@@ -59,7 +57,8 @@ async fn n14_a_deadlock_with_others_is_undone_and_made_again() {
         let group = Group { changes: rows.iter().map(fire).collect() };
         async move { store.commit(vec![group], SystemTime::now()).await.expect("no error reaches the caller").remove(0) }
     });
-    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'fsm lane' AND wait_event_type = 'Lock'";
+    let waiting =
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'fsm lane' AND wait_event_type = 'Lock'";
     until("the group waits", async || observer.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) > 0).await;
     // One of the two is undone by the server.
     let end = if foreign.batch_execute(&lock("a")).await.is_ok() { "COMMIT" } else { "ROLLBACK" };
@@ -117,7 +116,9 @@ async fn n23_without_free_connections_leases_are_renewed() {
     jobs.create("a", job::Running).await.unwrap();
     until("it works", async || log.at("it begins").is_some()).await;
     admin.batch_execute(&format!("ALTER ROLE {role} CONNECTION LIMIT 1")).await.unwrap();
-    let end = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{role}' AND application_name <> 'fsm lease'");
+    let end = format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{role}' AND application_name <> 'fsm lease'"
+    );
     admin.batch_execute(&end).await.unwrap();
     let creating = tokio::spawn({
         let jobs = jobs.clone();
@@ -143,7 +144,10 @@ async fn n15_a_locked_row_delays_only_its_own_callers() {
     let store = options(server, &schema).lanes(1).open().await.unwrap();
     let locked = committed(&store, create("locked")).await;
     let foreign = server.connect().await;
-    foreign.batch_execute(&format!("BEGIN; SELECT 1 FROM {schema}.instances WHERE id = 'locked' FOR UPDATE")).await.unwrap();
+    foreign
+        .batch_execute(&format!("BEGIN; SELECT 1 FROM {schema}.instances WHERE id = 'locked' FOR UPDATE"))
+        .await
+        .unwrap();
     let waiting = tokio::spawn({
         let (store, change): (_, Change) = (store.clone(), fire(&locked));
         async move { committed(&store, change).await }

@@ -18,6 +18,7 @@ mod network;
 mod process;
 mod restarts;
 mod stops;
+mod versions;
 mod witness;
 mod work;
 
@@ -34,7 +35,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// # Panics
 /// If the variable is set to something other than a number.
 fn chaos() -> Duration {
-    let seconds = std::env::var("FSM_CHAOS_SECONDS").map_or(15, |text| text.parse().expect("FSM_CHAOS_SECONDS is a number"));
+    let seconds =
+        std::env::var("FSM_CHAOS_SECONDS").map_or(15, |text| text.parse().expect("FSM_CHAOS_SECONDS is a number"));
     Duration::from_secs(seconds)
 }
 

@@ -7,7 +7,6 @@ use super::{
 };
 use fsm_runtime::{
     Runtime,
-
     store::{
         Store,
         postgres::{Postgres, PostgresOptions},

@@ -274,7 +274,10 @@ impl Process {
         let mut line = String::new();
         while !line.starts_with(beginning) {
             line.clear();
-            assert!(self.output.read_line(&mut line).expect("text") > 0, "the process ended before it wrote `{beginning}`");
+            assert!(
+                self.output.read_line(&mut line).expect("text") > 0,
+                "the process ended before it wrote `{beginning}`"
+            );
         }
         line
     }

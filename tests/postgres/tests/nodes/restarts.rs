@@ -61,11 +61,18 @@ async fn n43_a_store_without_its_tables_fails_until_they_are_back() {
     for away in [format!("{schema}_away"), "away".to_owned()] {
         admin.batch_execute(&format!("ALTER SCHEMA {schema} RENAME TO \"{away}\"")).await.unwrap();
         let write = soon("an error", store.commit(vec![fire(&row).into()], SystemTime::now())).await;
-        assert!(matches!(&write, Err(StoreError::Failed { cause, .. }) if cause.contains("does not exist")), "{write:?}");
+        assert!(
+            matches!(&write, Err(StoreError::Failed { cause, .. }) if cause.contains("does not exist")),
+            "{write:?}"
+        );
         let read = soon("an error", store.get(row.key.clone())).await;
         assert!(matches!(&read, Err(StoreError::Failed { .. })), "{read:?}");
         admin.batch_execute(&format!("ALTER SCHEMA \"{away}\" RENAME TO {schema}")).await.unwrap();
-        assert_eq!(soon("the row", store.get(row.key.clone())).await.unwrap(), Some(row.clone()), "nothing was changed");
+        assert_eq!(
+            soon("the row", store.get(row.key.clone())).await.unwrap(),
+            Some(row.clone()),
+            "nothing was changed"
+        );
     }
     assert_eq!(committed(&store, fire(&row)).await.version, 2);
 }
@@ -80,7 +87,8 @@ impl SmallDisk {
         std::fs::create_dir(&path).unwrap();
         let owner = std::fs::metadata(folder).map(|folder| std::os::unix::fs::MetadataExt::uid(&folder)).unwrap();
         let options = format!("size=8M,mode=700,uid={owner}");
-        let mounted = std::process::Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&path).output();
+        let mounted =
+            std::process::Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&path).output();
         mounted.is_ok_and(|mounted| mounted.status.success()).then_some(Self(path))
     }
 }

@@ -72,7 +72,10 @@ impl Witness {
 
     /// How many transactions of lanes are open and wait for their client.
     pub(crate) async fn waiting_transactions(&self) -> i64 {
-        self.numbers("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'fsm lane' AND state LIKE 'idle in tr%'").await
+        self.numbers(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'fsm lane' AND state LIKE 'idle in tr%'",
+        )
+        .await
     }
 
     fn lines(&self, file: &str) -> Vec<Vec<String>> {
@@ -115,7 +118,8 @@ impl Witness {
         for line in self.lines("answers") {
             let version: i64 = line[2].parse().expect("a version");
             assert_ne!(line[0], "error", "{line:?}");
-            let entries = histories.get(&line[1]).unwrap_or_else(|| panic!("{line:?} was acknowledged, and is not there"));
+            let entries =
+                histories.get(&line[1]).unwrap_or_else(|| panic!("{line:?} was acknowledged, and is not there"));
             let entry = entries.iter().find(|entry| entry.version == version);
             let entry = entry.unwrap_or_else(|| panic!("{line:?} was acknowledged, and has no entry in {entries:?}"));
             assert_eq!(entry.event.as_deref().unwrap_or("create"), line[0], "{entry:?}");
@@ -162,7 +166,8 @@ impl Witness {
         let mut all: BTreeMap<String, Vec<Effect>> = BTreeMap::new();
         for line in self.lines("effects") {
             let number = |place: usize| line[place].parse::<u64>().expect("a number");
-            let (fence, pid) = (i64::try_from(number(3)).expect("a fence"), u32::try_from(number(4)).expect("a process"));
+            let (fence, pid) =
+                (i64::try_from(number(3)).expect("a fence"), u32::try_from(number(4)).expect("a process"));
             let of_instance = all.entry(line[1].clone()).or_default();
             if line[0] == "begin" {
                 let version = i64::try_from(number(2)).expect("a version");
@@ -196,7 +201,8 @@ fn chain(id: &str, history: &[Entry], effects: &[Effect]) -> usize {
         assert!(declared.is_some_and(|declared| declared.to.contains(&&*entry.to)), "{id}: {entry:?}");
         if entry.cause == "worker" {
             results += 1;
-            let payload: serde_json::Value = serde_json::from_str(entry.payload.as_deref().unwrap_or("null")).expect("JSON");
+            let payload: serde_json::Value =
+                serde_json::from_str(entry.payload.as_deref().unwrap_or("null")).expect("JSON");
             assert_eq!(payload["fence"].as_i64(), Some(entry.fence), "{id}: a result under another claim: {entry:?}");
             let effect = effects.iter().find(|effect| effect.fence == entry.fence);
             let effect = effect.unwrap_or_else(|| panic!("{id}: a result without an effect: {entry:?}"));
