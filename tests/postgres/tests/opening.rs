@@ -14,7 +14,7 @@ async fn n24_many_nodes_start_at_once_on_an_empty_database() {
     let (server, schema) = (Server::shared(), Server::shared().new_schema());
     let nodes: Vec<_> = (0..64)
         .map(|_| {
-            let options = Postgres::options(server.url()).schema(&schema);
+            let options = Postgres::options(server.trusted_url_at(server.port())).schema(&schema);
             tokio::spawn(async move {
                 let store = options.open().await?;
                 Ok::<_, OpenError>(store.last_sequence().await.expect("the tables are there"))

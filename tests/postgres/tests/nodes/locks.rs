@@ -90,6 +90,14 @@ async fn n15_locked_tables_are_busy_and_cost_no_lease() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     foreign.batch_execute("COMMIT").await.unwrap();
+    // Of a table that only changes need, too, however many there are.
+    foreign.batch_execute(&format!("BEGIN; LOCK TABLE {schema}.history IN SHARE MODE")).await.unwrap();
+    let locked = Instant::now();
+    let many = (0..20).map(|n| create(&n.to_string()).into()).collect();
+    let write = soon("an error", store.commit(many, SystemTime::now())).await;
+    assert!(matches!(&write, Err(StoreError::Busy { .. })), "{write:?}");
+    assert!(locked.elapsed() < Duration::from_secs(20), "after {:?}", locked.elapsed());
+    foreign.batch_execute("COMMIT").await.unwrap();
     assert_eq!(store.get(row.key.clone()).await.unwrap(), Some(row.clone()), "nothing was changed");
     assert_eq!(committed(&store, fire(&row)).await.version, 2);
     assert_eq!(log.all(), ["it begins"], "the worker goes on");

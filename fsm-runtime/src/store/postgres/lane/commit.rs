@@ -137,9 +137,15 @@ impl Lane {
         let (kept, free): (Vec<_>, Vec<_>) = changes.iter().copied().partition(|it| locked.contains(it.change.key()));
         let mut answers: HashMap<i32, Option<Answer>> = HashMap::new();
         if kept.is_empty() {
-            // It is no row that is there, or is free again.
+            // It is no row that is there, or is free again; or it is a table, which two changes show.
+            let mut locked = 0;
             for change in &free {
-                answers.extend(Box::pin(self.singles(&[*change])).await.pop().map(|answer| (change.ord, answer)));
+                let answer = Box::pin(self.singles(&[*change])).await.pop().flatten();
+                locked += u32::from(answer.is_none());
+                answers.insert(change.ord, answer);
+                if locked == 2 {
+                    break;
+                }
             }
         } else if !free.is_empty() {
             let of_free = Box::pin(self.singles(&free)).await;
