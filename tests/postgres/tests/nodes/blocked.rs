@@ -30,7 +30,6 @@ async fn n40_n41_a_blocked_executor_loses_work_and_no_commit() {
     let store = options(server, &schema).open().await.unwrap();
     let row = committed(&store, create("door")).await;
     let (go_on, blocked) = mpsc::channel();
-    let (begin, began) = tokio::sync::oneshot::channel::<()>();
     let thread = std::thread::spawn({
         let (store, log) = (store.clone(), log.clone());
         move || {
@@ -42,7 +41,6 @@ async fn n40_n41_a_blocked_executor_loses_work_and_no_commit() {
                 let runtime = builder.start().await.unwrap();
                 // Handed to the store, and answered after the executor was blocked.
                 let mut commit = Box::pin(committed(&store, fire(&row)));
-                began.await.unwrap();
                 let polled =
                     std::future::poll_fn(|context| std::task::Poll::Ready(commit.as_mut().poll(context))).await;
                 assert!(polled.is_pending());
@@ -55,7 +53,6 @@ async fn n40_n41_a_blocked_executor_loses_work_and_no_commit() {
             })
         }
     });
-    begin.send(()).unwrap();
     until("it is blocked", async || log.at("blocked begins").is_some()).await;
     let other = options(server, &schema).open().await.unwrap();
     until("the commit is made", async || {

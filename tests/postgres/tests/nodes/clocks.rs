@@ -40,7 +40,8 @@ async fn n19_nodes_an_hour_off_keep_the_servers_time() {
              FROM {schema}.leases WHERE node IN ('ahead', 'behind') AND until > clock_timestamp()"
         );
         let row = admin.query_one(&leases, &[]).await.unwrap();
-        assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (nodes.len() as i64, nodes.len() as i64));
+        let count = i64::try_from(nodes.len()).unwrap();
+        assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (count, count));
         processes.into_iter().for_each(Process::end);
     }
     let late = format!(

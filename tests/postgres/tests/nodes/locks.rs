@@ -118,7 +118,7 @@ async fn n23_without_free_connections_leases_are_renewed() {
     );
     admin.batch_execute(&rights).await.unwrap();
     let url = format!("postgres://{role}:few@127.0.0.1:{}/postgres", server.port());
-    let few = Postgres::options(url).schema(&schema).timeout(Duration::from_secs(60));
+    let few = Postgres::options(url).schema(&schema).timeout(Duration::from_mins(1));
     let runtime = node(few, Workers { node: "it", waits: true, log: log.clone() }).await;
     let jobs = runtime.machines::<Job>();
     jobs.create("a", job::Running).await.unwrap();

@@ -28,7 +28,7 @@ use std::{
 };
 
 /// The limit for what is certain to happen.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How long random faults go on.
 ///

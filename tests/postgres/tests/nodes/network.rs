@@ -17,7 +17,7 @@ use tests_postgres::{Proxy, Server};
 
 fn behind(server: &Server, proxy: &Proxy, schema: &str) -> PostgresOptions {
     let options = Postgres::options(server.trusted_url_at(proxy.port())).schema(schema);
-    options.statement_timeout(Duration::from_secs(1)).timeout(Duration::from_secs(60))
+    options.statement_timeout(Duration::from_secs(1)).timeout(Duration::from_mins(1))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -85,7 +85,7 @@ async fn n7_each_kind_of_half_open_connection_is_replaced() {
 async fn n7_a_listener_that_is_cut_off_is_replaced() {
     let (server, schema) = (Server::shared(), Server::shared().new_schema());
     let proxy = Proxy::start(server.port()).await;
-    let listening = behind(server, &proxy, &schema).poll(Duration::from_secs(3_600)).open().await.unwrap();
+    let listening = behind(server, &proxy, &schema).poll(Duration::from_hours(1)).open().await.unwrap();
     let mut notices = listening.notices();
     let writer = options(server, &schema).open().await.unwrap();
     let mut row = committed(&writer, create("a")).await;

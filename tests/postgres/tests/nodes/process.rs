@@ -99,7 +99,7 @@ impl Files {
     }
 
     /// One write, so that the lines of processes do not mix.
-    fn write(mut file: &File, line: String) {
+    fn write(mut file: &File, line: &str) {
         file.write_all(line.as_bytes()).expect("a file of the test");
     }
 
@@ -129,7 +129,7 @@ struct Effect<'a> {
 impl Effect<'_> {
     fn write(&self, what: &str, version: u64) {
         let line = format!("{what} {} {version} {} {} {}\n", self.id, self.fence, std::process::id(), now());
-        Files::write(&self.files.effects, line);
+        Files::write(&self.files.effects, &line);
     }
 }
 
@@ -169,7 +169,7 @@ pub(crate) fn now() -> u64 {
 
 /// Works until the standard input ends, and then shuts down.
 async fn work(node: Node) {
-    let store = Postgres::options(&node.url).schema(&node.schema).timeout(Duration::from_secs(60));
+    let store = Postgres::options(&node.url).schema(&node.schema).timeout(Duration::from_mins(1));
     let store = store.open().await.expect("the store opens");
     if node.waits_in_statements {
         return wait_in_statements(&node, store).await;
@@ -204,14 +204,14 @@ async fn call(errands: Machines<Errand>, files: Files, prefix: String, stop: Can
         }
         let id = format!("{prefix}-{n}");
         match errands.create(&id, errand::First).await {
-            Ok(record) => Files::write(&files.answers, format!("create {id} {}\n", record.version())),
-            Err(error) => Files::write(&files.answers, format!("error {id} 0 {error}\n")),
+            Ok(record) => Files::write(&files.answers, &format!("create {id} {}\n", record.version())),
+            Err(error) => Files::write(&files.answers, &format!("error {id} 0 {error}\n")),
         }
         if fastrand::u8(..4) == 0 {
             let id = format!("{prefix}-{}", n.saturating_sub(fastrand::u64(..5)));
             match errands.fire(&id, errand::event::CallOff).await {
-                Ok(record) => Files::write(&files.answers, format!("call_off {id} {}\n", record.version())),
-                Err(TransitionError::Store(error)) => Files::write(&files.answers, format!("error {id} 0 {error}\n")),
+                Ok(record) => Files::write(&files.answers, &format!("call_off {id} {}\n", record.version())),
+                Err(TransitionError::Store(error)) => Files::write(&files.answers, &format!("error {id} 0 {error}\n")),
                 // It has ended, or was called off.
                 Err(_) => {}
             }

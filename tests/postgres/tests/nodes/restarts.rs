@@ -16,25 +16,20 @@ async fn n10_restarts_of_the_server_reach_no_caller() {
     let (server, folder) = (Server::start(), tempfile::tempdir().unwrap());
     let node = Node { callers: 3, ..Node::new(&server, folder.path(), "a") };
     let processes = [Process::started(&node), Process::started(&node.named("b")), Process::started(&node.named("c"))];
-    let (mut faults, mut restarts) = (Faults::default(), 0);
-    let (server, node) = tokio::task::spawn_blocking({
-        let node = node.clone();
+    let restarting = tokio::task::spawn_blocking(move || {
+        let (mut faults, mut restarts) = (Faults::default(), 0);
         let began = Instant::now();
-        move || {
-            while began.elapsed() < chaos() {
-                std::thread::sleep(Duration::from_millis(fastrand::u64(1_500..4_000)));
-                let down = now();
-                server.restart(if restarts % 2 == 0 { "fast" } else { "immediate" });
-                restarts += 1;
-                // Leases end meanwhile, and are taken again.
-                faults.outages.push((down, now() + 5_000_000));
-            }
-            ((server, faults, restarts), node)
+        while began.elapsed() < chaos() {
+            std::thread::sleep(Duration::from_millis(fastrand::u64(1_500..4_000)));
+            let down = now();
+            server.restart(if restarts % 2 == 0 { "fast" } else { "immediate" });
+            restarts += 1;
+            // Leases end meanwhile, and are taken again.
+            faults.outages.push((down, now() + 5_000_000));
         }
-    })
-    .await
-    .unwrap();
-    let (server, faults, restarts) = server;
+        (server, faults, restarts)
+    });
+    let (server, faults, restarts) = restarting.await.unwrap();
     let witness = Witness::new(&server, &node).await;
     let before = witness.answers_of("a");
     let back = Instant::now();
@@ -114,13 +109,13 @@ async fn n37_a_full_disk_is_named_and_changes_nothing() {
     admin.batch_execute("CREATE TABLE filler (text text) TABLESPACE small").await.unwrap();
     let fill = "INSERT INTO filler SELECT repeat('x', 1000) FROM generate_series(1, 500)";
     while admin.batch_execute(fill).await.is_ok() {}
-    let full = loop {
+    let error = loop {
         match store.commit(vec![fire(&row).into()], SystemTime::now()).await {
             Ok(_) => row = store.get(row.key.clone()).await.unwrap().unwrap(),
             Err(error) => break error,
         }
     };
-    assert!(matches!(full, StoreError::Full { .. }), "{full}");
+    assert!(matches!(error, StoreError::Full { .. }), "{error}");
     assert_eq!(store.get(row.key.clone()).await.unwrap(), Some(row.clone()), "nothing of it");
     admin.batch_execute("DROP TABLE filler; CHECKPOINT").await.unwrap();
     let version = row.version + 1;

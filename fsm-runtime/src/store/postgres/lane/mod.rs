@@ -128,9 +128,10 @@ async fn run(mut lane: commit::Lane, mut jobs: mpsc::Receiver<Job>) {
     let mut last = 0;
     loop {
         if waiting.is_empty() {
-            let job = match locked.is_empty() {
-                true => Some(jobs.recv().await),
-                false => tokio::time::timeout(locked.pause(), jobs.recv()).await.ok(),
+            let job = if locked.is_empty() {
+                Some(jobs.recv().await)
+            } else {
+                tokio::time::timeout(locked.pause(), jobs.recv()).await.ok()
             };
             match job {
                 Some(Some(job)) => waiting.push_back(job),
