@@ -1,11 +1,13 @@
-//! Whether there is a server, and a pooler: without one the tests are reported as ignored, unless `CI=true`, where they fail.
+//! Whether there is a server, a pooler, and `faketime`: without one the tests are reported as ignored, unless `CI=true`, where they fail.
 
 use std::{env, path::Path};
 
 fn main() {
     println!("cargo::rustc-check-cfg=cfg(server)");
     println!("cargo::rustc-check-cfg=cfg(pooler)");
+    println!("cargo::rustc-check-cfg=cfg(faketime)");
     println!("cargo::rerun-if-env-changed=CI");
+    println!("cargo::rerun-if-env-changed=FSM_FAKETIME");
     println!("cargo::rerun-if-env-changed=FSM_PGBOUNCER");
     println!("cargo::rerun-if-env-changed=FSM_POSTGRES_BIN");
     println!("cargo::rerun-if-changed=build.rs");
@@ -20,6 +22,9 @@ fn main() {
     }
     if find::pooler().is_some() || ci {
         println!("cargo::rustc-cfg=pooler");
+    }
+    if find::faketime().is_some() || ci {
+        println!("cargo::rustc-cfg=faketime");
     }
 }
 

@@ -29,3 +29,12 @@ pub(crate) fn pooler() -> Option<PathBuf> {
     let folders = env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
     folders.map(|folder| folder.join("pgbouncer")).find(|program| program.exists())
 }
+
+/// The library of `faketime`: `FSM_FAKETIME`, or that of the package.
+pub(crate) fn faketime() -> Option<PathBuf> {
+    if let Some(library) = env::var_os("FSM_FAKETIME") {
+        return Some(PathBuf::from(library));
+    }
+    let folders = fs::read_dir("/usr/lib").into_iter().flatten().flatten().map(|folder| folder.path());
+    folders.map(|folder| folder.join("faketime/libfaketimeMT.so.1")).find(|library| library.exists())
+}

@@ -61,7 +61,28 @@ impl Server {
     /// # Panics
     /// As [`shared`](Self::shared).
     pub fn start() -> Self {
-        Self::start_with("")
+        Self::start_with(&[])
+    }
+
+    /// A standby of `primary`, which follows it asynchronously.
+    ///
+    /// # Panics
+    /// As [`shared`](Self::shared).
+    pub fn standby_of(primary: &Self) -> Self {
+        Self::start_with(&["standby", &primary.port.to_string()])
+    }
+
+    /// A server whose clock the test [sets](Self::set_clock).
+    ///
+    /// # Panics
+    /// As [`shared`](Self::shared), and without `faketime`.
+    pub fn start_with_clock() -> Self {
+        Self::start_with(&["clock", &faketime().to_string_lossy()])
+    }
+
+    /// Sets the clock of the server to an offset, such as `+1h`.
+    pub fn set_clock(&self, offset: &str) {
+        std::fs::write(self.folder.join("clock"), offset).expect("the file of the clock");
     }
 
     /// A server of its own with a certificate for `localhost`, signed by [`root_certificate`](Self::root_certificate).
@@ -69,7 +90,7 @@ impl Server {
     /// # Panics
     /// As [`shared`](Self::shared), and without the program `openssl`.
     pub fn start_with_tls() -> Self {
-        Self::start_with("tls")
+        Self::start_with(&["tls"])
     }
 
     /// The certificate that signs the server's.
@@ -77,15 +98,15 @@ impl Server {
         self.folder.join("ca.crt")
     }
 
-    fn start_with(option: &str) -> Self {
+    fn start_with(options: &[&str]) -> Self {
         let bin = find::bin().expect(MISSING);
         // Another process may take the port before the server does.
-        (0..5).find_map(|_| Self::start_on(&bin, free_port(), option)).expect("a PostgreSQL server starts")
+        (0..5).find_map(|_| Self::start_on(&bin, free_port(), options)).expect("a PostgreSQL server starts")
     }
 
-    fn start_on(bin: &Path, port: u16, option: &str) -> Option<Self> {
+    fn start_on(bin: &Path, port: u16, options: &[&str]) -> Option<Self> {
         let mut command = as_user(&["sh", "-c", include_str!("server.sh"), "server.sh"]);
-        command.arg(bin).arg(port.to_string()).arg(PASSWORD).arg(option);
+        command.arg(bin).arg(port.to_string()).arg(PASSWORD).args(options);
         // The user of the server may not be allowed to enter the present folder.
         let spawned = command.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let script = spawned.expect("a shell starts");
@@ -111,6 +132,11 @@ impl Server {
     pub fn url_at(&self, port: u16) -> String {
         let password = PASSWORD.replace('%', "%25").replace(' ', "%20").replace('/', "%2F").replace('?', "%3F");
         format!("postgres://fsm:{password}@127.0.0.1:{port}/postgres")
+    }
+
+    /// The URL through a proxy on `port`, of a role without a password: a connection costs less.
+    pub fn trusted_url_at(&self, port: u16) -> String {
+        format!("postgres://trusted@127.0.0.1:{port}/postgres")
     }
 
     /// The URL over the Unix socket, without a password.
@@ -168,6 +194,20 @@ impl Server {
         self.pg_ctl(&["-w", "start"]);
     }
 
+    /// Makes a standby take writes.
+    pub fn promote(&self) {
+        self.pg_ctl(&["-w", "promote"]);
+    }
+
+    /// Starts the server again, which has stopped in good order, as a standby of `primary`.
+    pub fn start_as_standby_of(&self, primary: &Self) {
+        let script = "touch \"$0/standby.signal\"; echo \"primary_conninfo = 'host=127.0.0.1 port=$1 user=trusted'\" >>\"$0/postgresql.auto.conf\"";
+        let mut command = as_user(&["sh", "-c", script]);
+        command.arg(self.folder.join("data")).arg(primary.port.to_string()).current_dir("/");
+        assert!(command.status().expect("a shell runs").success(), "the server becomes a standby");
+        self.start_again();
+    }
+
     fn pg_ctl(&self, arguments: &[&str]) {
         let mut command = as_user(&[]);
         let (data, log) = (self.folder.join("data"), self.folder.join("log"));
@@ -197,6 +237,16 @@ fn as_user(arguments: &[&str]) -> Command {
     };
     command.args(arguments);
     command
+}
+
+/// The library that gives a process another clock.
+///
+/// # Panics
+/// Where it is not installed.
+pub fn faketime() -> PathBuf {
+    find::faketime().expect(
+        "no faketime is installed: run `apt-get install faketime`, or set `FSM_FAKETIME` to `libfaketimeMT.so.1`",
+    )
 }
 
 fn free_port() -> u16 {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tests_postgres::Server;
 
 #[tokio::test]
-async fn the_certificate_and_its_name_are_checked() {
+async fn n42_the_certificate_and_its_name_are_checked() {
     let server = Server::start_with_tls();
     let by_name = format!("{}?sslmode=verify-full", server.url().replace("127.0.0.1", "localhost"));
     let trusted = Postgres::options(&by_name).root_certificates(server.root_certificate());

@@ -64,7 +64,7 @@ async fn committed(store: &Postgres, changes: Vec<Change>) -> Vec<Row> {
 
 /// The answer of every other COMMIT is lost. Each change is made once, and each caller learns how it ended.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lost_answer_to_commit_is_resolved() {
+async fn n8_a_lost_answer_to_commit_is_resolved() {
     let server = Server::shared();
     let proxy = Proxy::start(server.port()).await;
     let options = Postgres::options(server.url_at(proxy.port())).schema(server.new_schema()).lanes(1);
@@ -91,7 +91,7 @@ async fn a_lost_answer_to_commit_is_resolved() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_restart_of_the_server_reaches_no_caller() {
+async fn n10_a_restart_of_the_server_reaches_no_caller() {
     let server = Server::start();
     let store = Postgres::options(server.url()).open().await.unwrap();
     let row = committed(&store, vec![Change::Create(create("a"))]).await.remove(0);
@@ -103,7 +103,7 @@ async fn a_restart_of_the_server_reaches_no_caller() {
 
 /// A server that has been promoted may lack the last commits of the former one: fences and numbers go on far beyond them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sequences_jump_after_a_failover() {
+async fn n11_sequences_jump_after_a_failover() {
     let (server, schema) = (Server::shared(), Server::shared().new_schema());
     let store = Postgres::options(server.url()).schema(&schema).open().await.unwrap();
     let claim = |row: &Row| {
@@ -128,7 +128,7 @@ async fn sequences_jump_after_a_failover() {
 
 /// A transaction of somebody else, in whatever database of the server, holds no reader back for long.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_foreign_transaction_does_not_stop_the_history() {
+async fn n21_a_foreign_transaction_does_not_stop_the_history() {
     let (server, schema) = (Server::shared(), Server::shared().new_schema());
     let store = Postgres::options(server.url()).schema(&schema).open().await.unwrap();
     let foreign = server.connect().await;
@@ -148,7 +148,7 @@ async fn a_foreign_transaction_does_not_stop_the_history() {
 
 /// An entry whose transaction is open holds later ones back, until it ends in either way.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_open_transaction_of_the_store_holds_the_history_back() {
+async fn n22_an_open_transaction_holds_the_history_back() {
     let (server, schema) = (Server::shared(), Server::shared().new_schema());
     let store = Postgres::options(server.url()).schema(&schema).open().await.unwrap();
     committed(&store, vec![Change::Create(create("a"))]).await;
@@ -173,7 +173,7 @@ async fn an_open_transaction_of_the_store_holds_the_history_back() {
 
 /// NUL cannot be stored: such a change is refused, and its neighbours commit. In the text of an error it is replaced.
 #[tokio::test]
-async fn text_with_nul_is_refused() {
+async fn n36_text_with_nul_is_refused() {
     let server = Server::shared();
     let store = Postgres::options(server.url()).schema(server.new_schema()).open().await.unwrap();
     let with = |data: &str| Create { into: Entering { data: data.into(), ..entering("Closed") }, ..create(data) };
@@ -196,7 +196,7 @@ fn long() -> String {
 
 /// Answers are lost while many callers share transactions: each change is made once, and each caller gets its own row.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn lost_answers_to_shared_commits_are_resolved() {
+async fn n8_lost_answers_to_shared_commits_are_resolved() {
     const CALLERS: usize = 16;
     const CHANGES: u64 = 25;
     let server = Server::shared();
@@ -269,7 +269,7 @@ async fn l6_a_renewal_that_waits_past_its_lease_has_lapsed() {
 
 /// A lost COMMIT that cannot be resolved in time may be fenced off later: the batch after it must not be taken for that one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_unresolved_batch_does_not_answer_for_the_next() {
+async fn n8_an_unresolved_batch_does_not_answer_for_the_next() {
     let (server, schema) = (Server::shared(), Server::shared().new_schema());
     let proxy = Proxy::start(server.port()).await;
     let options =
@@ -291,7 +291,7 @@ async fn an_unresolved_batch_does_not_answer_for_the_next() {
 
 /// The server of a second failover may lack the first one's jump, too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sequences_jump_farther_after_two_failovers() {
+async fn n11_sequences_jump_farther_after_two_failovers() {
     let (server, schema) = (Server::shared(), Server::shared().new_schema());
     let store = Postgres::options(server.url()).schema(&schema).open().await.unwrap();
     let admin = server.connect().await;

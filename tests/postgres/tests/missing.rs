@@ -9,3 +9,8 @@ fn tests_on_a_server_are_left_out() {}
 #[test]
 #[ignore = "no PgBouncer: run `apt-get install pgbouncer`, or set `FSM_PGBOUNCER`"]
 fn tests_through_a_pooler_are_left_out() {}
+
+#[cfg(not(faketime))]
+#[test]
+#[ignore = "no faketime: run `apt-get install faketime`, or set `FSM_FAKETIME` to `libfaketimeMT.so.1`"]
+fn tests_with_other_clocks_are_left_out() {}

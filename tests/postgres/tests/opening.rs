@@ -10,11 +10,11 @@ use std::time::Duration;
 use tests_postgres::Server;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_nodes_start_at_once_on_an_empty_database() {
+async fn n24_many_nodes_start_at_once_on_an_empty_database() {
     let (server, schema) = (Server::shared(), Server::shared().new_schema());
-    let nodes: Vec<_> = (0..24)
+    let nodes: Vec<_> = (0..64)
         .map(|_| {
-            let options = Postgres::options(server.url()).schema(&schema);
+            let options = Postgres::options(server.trusted_url_at(server.port())).schema(&schema);
             tokio::spawn(async move {
                 let store = options.open().await?;
                 Ok::<_, OpenError>(store.last_sequence().await.expect("the tables are there"))
@@ -27,7 +27,7 @@ async fn many_nodes_start_at_once_on_an_empty_database() {
 }
 
 #[tokio::test]
-async fn a_role_that_creates_nothing_gets_the_statements() {
+async fn n27_a_role_that_creates_nothing_gets_the_statements() {
     let (server, schema) = (Server::shared(), Server::shared().new_schema());
     let admin = server.connect().await;
     let role = format!("guest_{schema}");
@@ -54,7 +54,7 @@ async fn a_role_that_creates_nothing_gets_the_statements() {
 }
 
 #[tokio::test]
-async fn tables_of_an_unknown_layout_are_refused() {
+async fn n25_tables_of_an_unknown_layout_are_refused() {
     let (server, schema) = (Server::shared(), Server::shared().new_schema());
     drop(Postgres::options(server.url()).schema(&schema).open().await.unwrap());
     let admin = server.connect().await;
@@ -74,7 +74,7 @@ async fn tables_of_an_unknown_layout_are_refused() {
 }
 
 #[tokio::test]
-async fn a_password_is_shown_nowhere() {
+async fn n42_a_password_is_shown_nowhere() {
     let server = Server::shared();
     let hidden = |text: String| {
         let parts = [server.password(), "pass word", "pass%20word"];

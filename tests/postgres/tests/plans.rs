@@ -44,7 +44,7 @@ async fn scans(client: &Client, schema: &str) -> Vec<(String, i64)> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_call_scans_a_whole_table() {
+async fn n38_no_call_scans_a_whole_table() {
     // The server of this test alone: the connections of other tests would be waited for.
     let (server, schema) = (Server::start(), "fsm");
     let client = server.connect().await;

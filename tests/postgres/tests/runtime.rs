@@ -85,7 +85,7 @@ async fn a_worker_of_another_node_does_the_work() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn polling_finds_what_no_notification_tells() {
+async fn n16_polling_finds_what_no_notification_tells() {
     let (server, schema) = (Server::shared(), Server::shared().new_schema());
     // Without notifications, prepared statements and settings of a session.
     work_on_another_node(|| Postgres::options(server.url()).schema(&schema).pooled(true)).await;
@@ -93,7 +93,7 @@ async fn polling_finds_what_no_notification_tells() {
 
 /// A node that is cut off stops its worker before its lease ends, and the other node goes on after it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn work_of_a_node_that_is_cut_off_is_taken_over() {
+async fn n6_work_of_a_node_that_is_cut_off_is_taken_over() {
     let (server, schema) = (Server::shared(), Server::shared().new_schema());
     let proxy = Proxy::start(server.port()).await;
     let (started, mut starts) = mpsc::unbounded_channel();
@@ -116,7 +116,7 @@ async fn work_of_a_node_that_is_cut_off_is_taken_over() {
 
 /// A subscriber of one node gets each entry that the others write, once, and the entries of each instance in order.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_subscriber_misses_no_entry_of_many_nodes() {
+async fn n22_a_subscriber_misses_no_entry_of_many_nodes() {
     let (server, schema) = (Server::shared(), Server::shared().new_schema());
     let options = || Postgres::options(server.url()).schema(&schema);
     let reader = client(options()).await;

@@ -79,27 +79,43 @@ impl Core {
         statement: &Statement<'_>,
         repeatable: bool,
     ) -> Result<Vec<Row>, StoreError> {
+        self.run_within(Duration::MAX, session, statement, repeatable).await
+    }
+
+    /// Runs a statement. A connection that does not answer within `limit` is given up, and another one is made, which has twice as long:
+    /// a server that is slow is reached, too.
+    pub(super) async fn run_within(
+        &self,
+        mut limit: Duration,
+        session: &Session,
+        statement: &Statement<'_>,
+        repeatable: bool,
+    ) -> Result<Vec<Row>, StoreError> {
         let began = Instant::now();
         loop {
-            let failure = match session.connected().await {
-                Ok(connected) => match connected.query(statement).await {
-                    Ok(rows) => return Ok(rows),
-                    Err(failure) => {
-                        if failure.breaks_connection() {
-                            session.give_up(&connected).await;
-                            if !repeatable {
-                                let (store, cause) = (self.target.name.clone(), failure.text);
-                                return Err(StoreError::Indeterminate { store, cause });
-                            }
+            let silent = |_| Err(Failure::no_answer(limit));
+            let failure = match tokio::time::timeout(limit, session.connected()).await.unwrap_or_else(silent) {
+                Ok(connected) => {
+                    let answer = tokio::time::timeout(limit, connected.query(statement)).await;
+                    let failure = match answer.unwrap_or_else(|_| Err(Failure::no_answer(limit))) {
+                        Ok(rows) => return Ok(rows),
+                        Err(failure) => failure,
+                    };
+                    if failure.breaks_connection() {
+                        session.give_up(&connected).await;
+                        if !repeatable {
+                            let (store, cause) = (self.target.name.clone(), failure.text);
+                            return Err(StoreError::Indeterminate { store, cause });
                         }
-                        failure
                     }
-                },
+                    failure
+                }
                 Err(failure) => failure,
             };
             if !failure.can_pass() || began.elapsed() >= self.options.timeout {
                 return Err(self.error(failure, began.elapsed()));
             }
+            limit = limit.saturating_mul(2);
             tokio::time::sleep(Duration::from_millis(fastrand::u64(1..50))).await;
         }
     }

@@ -4,6 +4,7 @@ use super::{
     columns::{limit as rows, micros, number, stored, value},
     core::Core,
     failure::Failure,
+    lease::answers_within,
     statement::Statement,
 };
 use crate::store::{Ephemeral, KeptResult, NewEphemeral, NewResult, Position, StoreError};
@@ -42,7 +43,7 @@ impl Core {
              WHERE e.id = $2 AND e.until > {NOW} RETURNING 1"
         );
         let statement = self.timed(text, now).text(id).number(micros(ttl));
-        Ok(!self.run_on(&self.lease, &statement, true).await?.is_empty())
+        Ok(!self.run_within(answers_within(ttl), &self.lease, &statement, true).await?.is_empty())
     }
 
     pub(super) async fn set_entry_value(&self, id: String, value: String, now: SystemTime) -> Result<bool, StoreError> {

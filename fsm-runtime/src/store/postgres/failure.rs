@@ -21,7 +21,9 @@ pub(super) enum Kind {
     Lost,
     /// The server undid the statement in favour of another one; it may be repeated at once.
     Contended,
-    /// The server ended the statement for taking too long, or the transaction for being idle.
+    /// Another transaction held a lock for longer than a statement waits.
+    Locked,
+    /// The server ended the statement for taking too long.
     TooLong,
     /// The values of a statement violate a constraint or a limit, or have a form that the server does not take.
     Refused,
@@ -57,7 +59,7 @@ impl Failure {
 
     /// Whether the same read, or the same write after it is known that nothing was changed, may succeed now.
     pub(super) fn can_pass(&self) -> bool {
-        matches!(self.kind, Kind::Unreachable | Kind::Lost | Kind::Contended | Kind::ReadOnly)
+        matches!(self.kind, Kind::Unreachable | Kind::Lost | Kind::Contended | Kind::Locked | Kind::ReadOnly)
     }
 
     /// Whether the connection cannot be used any more.
@@ -69,7 +71,7 @@ impl Failure {
     pub(super) fn into_error(self, store: &str, waited: Duration) -> StoreError {
         let (store, cause) = (store.to_owned(), self.text);
         match self.kind {
-            Kind::Contended | Kind::TooLong => StoreError::Busy { store, waited, holder: None },
+            Kind::Contended | Kind::Locked | Kind::TooLong => StoreError::Busy { store, waited, holder: None },
             Kind::Full => StoreError::Full { store },
             Kind::ReadOnly => StoreError::ReadOnly { store, cause },
             Kind::Damaged => StoreError::Damaged { store, cause },
@@ -103,9 +105,11 @@ impl From<tokio_postgres::Error> for Failure {
 
 fn kind_of(code: &SqlState) -> Kind {
     match code.code() {
-        "40001" | "40P01" | "55P03" => Kind::Contended,
-        "57014" | "25P03" | "57P05" | "25P04" => Kind::TooLong,
-        "57P01" | "57P02" | "57P03" | "53300" => Kind::Lost,
+        "40001" | "40P01" => Kind::Contended,
+        "55P03" => Kind::Locked,
+        "57014" => Kind::TooLong,
+        // The server has closed the connection, for being idle, too.
+        "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04" | "53300" => Kind::Lost,
         "25P02" => Kind::Aborted,
         "22012" => Kind::Unmet,
         "25006" => Kind::ReadOnly,

@@ -335,7 +335,7 @@ mod tests {
     proptest! {
         /// A reader at a position has read everything up to it that there will ever be.
         #[test]
-        fn no_entry_appears_before_a_position(steps in prop::collection::vec(step(), 0..80)) {
+        fn n22_no_entry_appears_before_a_position(steps in prop::collection::vec(step(), 0..80)) {
             let (mut server, mut state, mut position) = (Server { next_id: 1, ..Server::default() }, State::default(), 0);
             let mut read = BTreeSet::new();
             for step in steps {

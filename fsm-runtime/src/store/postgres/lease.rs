@@ -11,6 +11,11 @@ use serde_json::{Value, json};
 use std::time::{Duration, SystemTime};
 use tokio_postgres::{Row, types::Type};
 
+/// How long the removal of old leases may hold a call up that does not renew one.
+const TIDY: Duration = Duration::from_secs(2);
+/// How long a connection may at least take to answer. A third of a lease is left for another connection in any case.
+const LEAST_ANSWER: Duration = Duration::from_millis(500);
+
 /// The time, which the first parameter replaces.
 const NOW: &str = "coalesce($1::timestamptz, clock_timestamp())";
 
@@ -46,9 +51,9 @@ impl Core {
             .text(build)
             .number(slots.into())
             .number(micros(ttl));
-        let rows = self.run_on(&self.lease, &statement, true).await?;
+        let rows = self.run_within(answers_within(ttl), &self.lease, &statement, true).await?;
         self.notices.leases_changed();
-        self.remove_lapsed(now).await?;
+        self.remove_lapsed(now, TIDY).await;
         let renewed = |row: &Row| Ok(Renewed::new(value(row, 0, "until")?, value(row, 1, "now")?));
         let row = rows.first().ok_or_else(|| Failure::damaged("a lease was not written".to_owned()));
         self.decoded(row.and_then(renewed))
@@ -73,16 +78,20 @@ impl Core {
                 UPDATE {{schema}}.leases l
                 SET until = t.now + $3 * interval '1 microsecond', joined = coalesce(l.joined, t.now), leaving = $4
                 FROM t WHERE l.owner = t.owner AND l.until > t.now RETURNING l.until)
-             SELECT r.until, coalesce(r.until - $3 * interval '1 microsecond', {NOW}), coalesce(t.news, false)
+             SELECT r.until, coalesce(r.until - $3 * interval '1 microsecond', {NOW}), coalesce(t.news, false),
+                    EXISTS (SELECT 1 FROM {{schema}}.leases l WHERE l.until <= {NOW})
              FROM (SELECT 1) x LEFT JOIN r ON true LEFT JOIN t ON true"
         );
         let statement =
             Statement::new(text).with(now, Type::TIMESTAMPTZ).text(owner).number(micros(ttl)).with(leaving, Type::BOOL);
-        let rows = self.run_on(&self.lease, &statement, true).await?;
-        if rows.first().is_some_and(|row| row.try_get(2).unwrap_or_default()) {
+        let rows = self.run_within(answers_within(ttl), &self.lease, &statement, true).await?;
+        let shows = |column| rows.first().is_some_and(|row| row.try_get(column).unwrap_or(false));
+        if shows(2) {
             self.notices.leases_changed();
         }
-        self.remove_lapsed(now).await?;
+        if shows(3) {
+            self.remove_lapsed(now, answers_within(ttl) / 2).await;
+        }
         let renewed = |row: &Row| {
             let (until, now) = (value::<Option<SystemTime>>(row, 0, "until")?, value(row, 1, "now")?);
             Ok(until.map(|until| Renewed::new(until, now)).ok_or(Lapsed::new(now)))
@@ -97,7 +106,8 @@ impl Core {
         let statement = Statement::new(text).with(now, Type::TIMESTAMPTZ).with(owners, Type::TEXT_ARRAY);
         self.run_on(&self.lease, &statement, true).await?;
         self.notices.leases_changed();
-        self.remove_lapsed(now).await
+        self.remove_lapsed(now, TIDY).await;
+        Ok(())
     }
 
     pub(super) async fn leases(&self, now: SystemTime) -> Result<Vec<Lease>, StoreError> {
@@ -110,16 +120,22 @@ impl Core {
         self.decoded(rows.iter().map(to_lease).collect())
     }
 
-    /// Removes lapsed leases whose owners have no rows, and the lanes of processes that are gone.
-    async fn remove_lapsed(&self, now: Option<SystemTime>) -> Result<(), StoreError> {
+    /// Removes lapsed leases whose owners have no rows, and the lanes of processes that are gone. What cannot be removed now, such as
+    /// while somebody has locked the table of instances, is removed later: no lease waits for it.
+    async fn remove_lapsed(&self, now: Option<SystemTime>, limit: Duration) {
         let text = format!(
             "WITH lanes AS (DELETE FROM {{schema}}.lanes l WHERE l.seen < clock_timestamp() - interval '1 day')
              DELETE FROM {{schema}}.leases l WHERE l.until <= {NOW}
              AND NOT EXISTS (SELECT 1 FROM {{schema}}.instances i WHERE i.owner = l.owner)"
         );
-        let statement = Statement::new(text).with(now, Type::TIMESTAMPTZ);
-        self.run_on(&self.lease, &statement, true).await.map(drop)
+        let _ = tokio::time::timeout(limit, self.read(Statement::new(text).with(now, Type::TIMESTAMPTZ))).await;
     }
+}
+
+/// How long a connection may take to answer for a lease of length `ttl`, before another one is made. A renewal that fails once succeeds
+/// before the workers are cancelled.
+pub(super) fn answers_within(ttl: Duration) -> Duration {
+    (ttl / 6).max(LEAST_ANSWER)
 }
 
 fn to_lease(row: &Row) -> Result<Lease, Failure> {

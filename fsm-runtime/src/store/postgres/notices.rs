@@ -6,6 +6,7 @@
 use super::{
     connect::Role,
     core::{Core, Driver},
+    failure::Failure,
     history::Look,
     session::Connected,
     statement::Statement,
@@ -17,6 +18,7 @@ use crate::{
 use std::{
     collections::HashSet,
     fmt::Write as _,
+    future::Future,
     mem,
     sync::{
         Arc,
@@ -34,6 +36,9 @@ const LEASES: &str = "leases";
 const COLLECT: Duration = Duration::from_millis(10);
 /// How soon a gap in the history is looked at again.
 const GAP: Duration = Duration::from_millis(5);
+/// How often a connection that hears nothing is asked whether it is there, and how long it may take to answer. Nothing else shows that
+/// a connection is cut off.
+const PING: Duration = Duration::from_secs(5);
 /// The pauses between attempts to connect.
 const RECONNECT: (u64, u64) = (50, 1_000);
 /// The capacity of the channel of notices. A receiver that falls further behind gets `Lagged`.
@@ -53,6 +58,8 @@ pub(super) struct Notices {
     /// Whether leases have changed since the last notification.
     leases: AtomicBool,
     notify: Notify,
+    /// Whether entries under leases have changed since the last notification.
+    entry_news: AtomicBool,
     /// Sent when entries under leases may have changed.
     entries: watch::Sender<()>,
     /// Wakes the watch.
@@ -70,6 +77,7 @@ impl Notices {
             changed: Mutex::default(),
             leases: AtomicBool::new(false),
             notify: Notify::new(),
+            entry_news: AtomicBool::new(false),
             entries: watch::Sender::new(()),
             heard: Notify::new(),
             held_back: AtomicBool::new(false),
@@ -110,6 +118,7 @@ impl Notices {
     /// Entries under leases were changed through this object. Others are notified, even if no bucket has changed.
     pub(super) fn entries_changed(&self) {
         self.entries.send_replace(());
+        self.entry_news.store(true, Ordering::Relaxed);
         self.notify.notify_one();
     }
 
@@ -196,7 +205,13 @@ async fn listen_and_notify(
                 }
                 tokio::time::sleep(COLLECT).await;
                 let buckets = mem::take(&mut *core.notices.changed.lock());
-                if !buckets.is_empty() && !notified(core, connected, format!("{own}:{}", hexadecimal(&buckets))).await {
+                let news = core.notices.entry_news.swap(false, Ordering::Relaxed) || !buckets.is_empty();
+                if news && !notified(core, connected, format!("{own}:{}", hexadecimal(&buckets))).await {
+                    return;
+                }
+            }
+            () = tokio::time::sleep(PING) => {
+                if !is_answered(connected.execute("SELECT 1")).await {
                     return;
                 }
             }
@@ -207,7 +222,11 @@ async fn listen_and_notify(
 /// Notifies the other processes. Returns whether the connection still works.
 async fn notified(core: &Core, connected: &Connected, payload: String) -> bool {
     let statement = Statement::new("SELECT pg_notify($1, $2)").text(channel(core)).text(payload);
-    connected.query(&statement).await.is_ok()
+    is_answered(connected.query(&statement)).await
+}
+
+async fn is_answered<T>(call: impl Future<Output = Result<T, Failure>>) -> bool {
+    tokio::time::timeout(PING, call).await.is_ok_and(|answer| answer.is_ok())
 }
 
 /// The set as 256 hexadecimal digits: the payload of a notification has less than 8,000 bytes.

@@ -232,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn other_databases_are_named() {
+    fn n44_other_databases_are_named() {
         let found = [
             "PostgreSQL 15.18 (Debian 15.18-0+deb12u1) on x86_64-pc-linux-gnu, compiled by gcc, 64-bit",
             "CockroachDB CCL v24.1.0 (x86_64-pc-linux-gnu, built 2024/05/15)",

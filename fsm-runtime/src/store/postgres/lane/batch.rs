@@ -34,13 +34,13 @@ pub(super) fn take(waiting: &mut VecDeque<Job>, limit: usize) -> Vec<Job> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::store::{Change, Group, Origin, Purge};
     use tokio::sync::oneshot;
     use uuid::Uuid;
 
-    fn job(ids: &str) -> Job {
+    pub(in super::super) fn job(ids: &str) -> Job {
         let purge = |id: char| {
             Change::Purge(Purge {
                 key: Key::new("Door", id.to_string()),
@@ -51,7 +51,7 @@ mod tests {
             })
         };
         let changes = ids.chars().map(purge).collect();
-        Job { group: Group { changes }, now: None, reply: oneshot::channel().0 }
+        Job { group: Group { changes }, now: None, since: std::time::Instant::now(), reply: oneshot::channel().0 }
     }
 
     fn batches(ids: &str, limit: usize) -> Vec<String> {

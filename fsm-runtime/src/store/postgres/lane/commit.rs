@@ -3,7 +3,7 @@
 use super::{
     super::{
         change::{self, Batch, Numbered},
-        columns::{to_entry, to_row, value},
+        columns::{to_entry, to_key, to_row, value},
         connect::Role,
         core::Core,
         failure::{Failure, Kind},
@@ -14,9 +14,9 @@ use super::{
     Job,
     burst::{self, End, Sent},
 };
-use crate::store::{self, Change, HistoryEntry, Row, StoreError, Verdict};
+use crate::store::{self, Change, HistoryEntry, Key, Row, StoreError, Verdict};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
@@ -47,6 +47,15 @@ const FENCE_OFF: &str =
     "UPDATE {schema}.lanes SET batch = $2 + 1, missed = '{}' WHERE lane = $1 AND batch < $2 RETURNING 1";
 const DECIDED: &str = "SELECT missed FROM {schema}.lanes WHERE lane = $1 AND batch = $2";
 
+/// Which rows are locked by another transaction at this moment.
+const LOCKED: &str = "
+WITH asked AS MATERIALIZED (SELECT * FROM unnest($1::text[], $2::text[]) AS a(machine, id)),
+free AS MATERIALIZED (
+    SELECT i.machine, i.id FROM {schema}.instances i JOIN asked a ON a.machine = i.machine AND a.id = i.id
+    FOR UPDATE OF i SKIP LOCKED)
+SELECT i.machine, i.id FROM {schema}.instances i JOIN asked a ON a.machine = i.machine AND a.id = i.id
+WHERE NOT EXISTS (SELECT 1 FROM free f WHERE f.machine = i.machine AND f.id = i.id)";
+
 /// A connection that commits batches.
 pub(in super::super) struct Lane {
     pub(super) core: Arc<Core>,
@@ -71,6 +80,8 @@ pub(super) enum Undone {
     Refused(usize, String),
     /// The change of the statement at this place missed its row.
     Missed(usize),
+    /// A transaction of somebody else has locked a row.
+    Locked(Failure),
     Failed(StoreError),
 }
 
@@ -82,8 +93,9 @@ impl Lane {
         Self { core, session, id: Uuid::now_v7(), number: 0, is_prepared: false }
     }
 
-    /// Commits the groups of `jobs`, each of one change, or one group of several. Returns an answer for each.
-    pub(super) async fn commit(&mut self, jobs: &[Job]) -> Vec<Answer> {
+    /// Commits the groups of `jobs`, each of one change, or one group of several. Returns an answer for each; none where a transaction of
+    /// somebody else has locked the row, and nothing was changed.
+    pub(super) async fn commit(&mut self, jobs: &[Job]) -> Vec<Option<Answer>> {
         if let [Job { group, now, .. }] = jobs
             && group.changes.len() > 1
         {
@@ -97,11 +109,15 @@ impl Lane {
     }
 
     /// Commits changes of different keys, independently of each other.
-    async fn singles(&mut self, changes: &[Numbered<'_>]) -> Vec<Answer> {
+    async fn singles(&mut self, changes: &[Numbered<'_>]) -> Vec<Option<Answer>> {
         let batch = Batch { lane: self.id, whole: false };
         match self.transact(&change::statements(changes, batch), End::Commit).await {
-            Ok(done) => self.verdicts(changes, done).await,
-            Err(Undone::Refused(_, reason)) if changes.len() == 1 => vec![Ok(Verdict::Refused { change: 0, reason })],
+            Ok(done) => self.verdicts(changes, done).await.into_iter().map(Some).collect(),
+            Err(Undone::Refused(_, reason)) if changes.len() == 1 => {
+                vec![Some(Ok(Verdict::Refused { change: 0, reason }))]
+            }
+            Err(Undone::Locked(_)) if changes.len() == 1 => vec![None],
+            Err(Undone::Locked(_)) => self.without_locked(changes).await,
             // It is one of them; the others do not depend on it.
             Err(Undone::Refused(..)) => {
                 let mut answers = Vec::with_capacity(changes.len());
@@ -112,10 +128,50 @@ impl Lane {
             }
             Err(Undone::Missed(_)) => {
                 let failed = self.failed("a batch was undone as if it were a group");
-                changes.iter().map(|_| Err(failed.clone())).collect()
+                changes.iter().map(|_| Some(Err(failed.clone()))).collect()
             }
-            Err(Undone::Failed(error)) => changes.iter().map(|_| Err(error.clone())).collect(),
+            Err(Undone::Failed(error)) => changes.iter().map(|_| Some(Err(error.clone()))).collect(),
         }
+    }
+
+    /// Commits the changes of rows that nobody else has locked.
+    async fn without_locked(&mut self, changes: &[Numbered<'_>]) -> Vec<Option<Answer>> {
+        let locked = self.locked(changes.iter().map(|it| it.change.key())).await;
+        let (kept, free): (Vec<_>, Vec<_>) = changes.iter().copied().partition(|it| locked.contains(it.change.key()));
+        let mut answers: HashMap<i32, Option<Answer>> = HashMap::new();
+        if kept.is_empty() {
+            // It is no row that is there, or is free again; or it is a table, which two changes show.
+            let mut locked = 0;
+            for change in &free {
+                let answer = Box::pin(self.singles(&[*change])).await.pop().flatten();
+                locked += u32::from(answer.is_none());
+                answers.insert(change.ord, answer);
+                if locked == 2 {
+                    break;
+                }
+            }
+        } else if !free.is_empty() {
+            let of_free = Box::pin(self.singles(&free)).await;
+            answers.extend(free.iter().map(|it| it.ord).zip(of_free));
+        }
+        changes.iter().map(|it| answers.remove(&it.ord).flatten()).collect()
+    }
+
+    /// Those of `keys` whose rows are locked by somebody else; all of them, if the server does not tell.
+    pub(super) async fn locked<'k>(&self, keys: impl Iterator<Item = &'k Key>) -> HashSet<Key> {
+        let keys: HashSet<Key> = keys.cloned().collect();
+        let asked = async {
+            let statement = Statement::new(LOCKED)
+                .with(keys.iter().map(|key| key.machine.to_string()).collect::<Vec<_>>(), Type::TEXT_ARRAY)
+                .with(keys.iter().map(|key| key.id.to_string()).collect::<Vec<_>>(), Type::TEXT_ARRAY);
+            let connected = self.session.connected().await?;
+            let rows = connected.query(&statement).await;
+            if rows.as_ref().is_err_and(Failure::breaks_connection) {
+                self.session.give_up(&connected).await;
+            }
+            rows?.iter().map(|row| to_key(row, 0)).collect::<Result<HashSet<Key>, Failure>>()
+        };
+        asked.await.unwrap_or(keys)
     }
 
     /// The verdicts on a committed batch. What missed is judged by what is stored now.
@@ -160,12 +216,13 @@ impl Lane {
     }
 
     /// Commits all of `changes`, or none.
-    async fn group(&mut self, changes: &[Change], now: Option<SystemTime>) -> Answer {
+    async fn group(&mut self, changes: &[Change], now: Option<SystemTime>) -> Option<Answer> {
         let numbered: Vec<Numbered<'_>> =
             (0..).zip(changes).map(|(ord, change)| Numbered { ord, change, now }).collect();
         match self.apply_whole(&numbered, End::Commit).await {
-            Ok(done) => self.whole(&numbered, done).await,
-            Err(undone) => self.not_whole(&numbered, undone).await,
+            Ok(done) => Some(self.whole(&numbered, done).await),
+            Err(Undone::Locked(_)) => None,
+            Err(undone) => Some(self.not_whole(&numbered, undone).await),
         }
     }
 
@@ -184,7 +241,7 @@ impl Lane {
         self.transact(&statements, end).await.map_err(|undone| match undone {
             Undone::Refused(statement, reason) => Undone::Refused(place_of(statement), reason),
             Undone::Missed(statement) => Undone::Missed(place_of(statement)),
-            failed @ Undone::Failed(_) => failed,
+            undone @ (Undone::Locked(_) | Undone::Failed(_)) => undone,
         })
     }
 
@@ -192,6 +249,7 @@ impl Lane {
     pub(super) async fn not_whole(&mut self, numbered: &[Numbered<'_>], undone: Undone) -> Answer {
         let place = match undone {
             Undone::Failed(error) => return Err(error),
+            Undone::Locked(failure) => return Err(self.core.error(failure, Duration::ZERO)),
             Undone::Refused(change, reason) => return Ok(Verdict::Refused { change, reason }),
             Undone::Missed(place) => place,
         };
@@ -225,11 +283,13 @@ impl Lane {
         match self.transact(&change::statements(&[change], batch), End::Rollback).await {
             Ok(_) => Ok(true),
             Err(Undone::Missed(_) | Undone::Refused(..)) => Ok(false),
+            Err(Undone::Locked(failure)) => Err(self.core.error(failure, Duration::ZERO)),
             Err(Undone::Failed(error)) => Err(error),
         }
     }
 
-    /// Runs a transaction, again while nothing was changed and it may succeed.
+    /// Runs a transaction, again while nothing was changed and it may succeed. One that shall commit is not repeated here where somebody
+    /// else has locked its rows: the queue of the lane goes on meanwhile.
     async fn transact(&mut self, statements: &[Statement<'_>], end: End) -> Result<Done, Undone> {
         let began = Instant::now();
         loop {
@@ -238,6 +298,9 @@ impl Lane {
                 Ok(Attempt::Undone(undone)) => return Err(undone),
                 Ok(Attempt::Again(failure)) | Err(failure) => failure,
             };
+            if failure.kind == Kind::Locked && end == End::Commit {
+                return Err(Undone::Locked(failure));
+            }
             if !failure.can_pass() || began.elapsed() >= self.core.options.timeout {
                 return Err(Undone::Failed(self.core.error(failure, began.elapsed())));
             }

@@ -3,6 +3,7 @@
 mod batch;
 mod burst;
 mod commit;
+mod locked;
 mod unseen;
 mod with;
 
@@ -17,7 +18,7 @@ use std::{
     collections::VecDeque,
     pin::pin,
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -34,6 +35,8 @@ const GATHER: Duration = Duration::from_millis(1);
 pub(super) struct Job {
     group: Group,
     now: Option<SystemTime>,
+    /// When the caller called.
+    since: Instant,
     reply: oneshot::Sender<Result<Verdict, StoreError>>,
 }
 
@@ -74,7 +77,7 @@ impl Lanes {
             let lane = first.filter(|_| one_lane).unwrap_or_else(|| self.lane_of(change.key()));
             let (reply, answer) = oneshot::channel();
             let queue = self.queues.get(lane).ok_or_else(|| self.closed())?;
-            queue.send(Job { group, now, reply }).await.map_err(|_| self.closed())?;
+            queue.send(Job { group, now, since: Instant::now(), reply }).await.map_err(|_| self.closed())?;
             replies.push(Ok(answer));
         }
         let mut verdicts = Vec::with_capacity(replies.len());
@@ -120,12 +123,21 @@ async fn gather(waiting: &mut VecDeque<Job>, jobs: &mut mpsc::Receiver<Job>, wan
 
 /// Commits what waits, until the store is closed.
 async fn run(mut lane: commit::Lane, mut jobs: mpsc::Receiver<Job>) {
-    let mut waiting = VecDeque::new();
+    let (mut waiting, mut locked) = (VecDeque::new(), locked::Locked::default());
+    let limit = lane.core.options.timeout;
     let mut last = 0;
     loop {
         if waiting.is_empty() {
-            let Some(job) = jobs.recv().await else { return };
-            waiting.push_back(job);
+            let job = if locked.is_empty() {
+                Some(jobs.recv().await)
+            } else {
+                tokio::time::timeout(locked.pause(), jobs.recv()).await.ok()
+            };
+            match job {
+                Some(Some(job)) => waiting.push_back(job),
+                Some(None) => return,
+                None => {}
+            }
         }
         while waiting.len() < QUEUE
             && let Ok(job) = jobs.try_recv()
@@ -135,11 +147,18 @@ async fn run(mut lane: commit::Lane, mut jobs: mpsc::Receiver<Job>) {
         if last >= MANY {
             gather(&mut waiting, &mut jobs, last - last / 4).await;
         }
+        locked.ask(&lane, &mut waiting, limit).await;
+        locked.take(Vec::new(), &mut waiting);
         let batch = batch::take(&mut waiting, BATCH);
         last = batch.len();
-        let answers = lane.commit(&batch).await;
+        let answers = if batch.is_empty() { Vec::new() } else { lane.commit(&batch).await };
+        let mut found = Vec::new();
         for (job, answer) in batch.into_iter().zip(answers) {
-            let _ = job.reply.send(answer);
+            match answer {
+                Some(answer) => drop(job.reply.send(answer)),
+                None => found.push(job),
+            }
         }
+        locked.take(found, &mut waiting);
     }
 }

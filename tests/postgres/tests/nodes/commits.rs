@@ -1,0 +1,139 @@
+//! Answers to COMMIT that are lost.
+
+use super::soon;
+use fsm_runtime::store::{
+    Cause, Change, Create, Entering, HistoryQuery, Key, Origin, Row, Store, Transition, Verdict, postgres::Postgres,
+};
+use std::time::SystemTime;
+use tests_postgres::{Proxy, Server};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+pub(crate) fn entering(state: &str) -> Entering {
+    Entering {
+        state: state.into(),
+        data: "{}".into(),
+        context: None,
+        schema: 1,
+        timers: Vec::new(),
+        work: false,
+        remove: false,
+    }
+}
+
+pub(crate) fn create(id: &str) -> Change {
+    Change::Create(Create {
+        key: Key::new("Door", id),
+        incarnation: Uuid::now_v7(),
+        into: entering("S1"),
+        cause: Cause::Caller,
+        idempotency_key: None,
+        origin: Origin::default(),
+    })
+}
+
+/// Moves the instance to the state of its next version.
+pub(crate) fn fire(row: &Row) -> Change {
+    Change::Transition(Transition {
+        key: row.key.clone(),
+        incarnation: row.incarnation,
+        version: row.version,
+        fence: None,
+        from: row.state.clone(),
+        event: "go".into(),
+        payload: "null".into(),
+        into: entering(&format!("S{}", row.version + 1)),
+        internal: false,
+        cause: Cause::Caller,
+        not_before: None,
+        idempotency_key: None,
+        origin: Origin::default(),
+    })
+}
+
+pub(crate) async fn commit(store: &Postgres, change: Change) -> Verdict {
+    let verdicts = store.commit(vec![change.into()], SystemTime::now()).await;
+    verdicts.expect("no error reaches the caller").remove(0)
+}
+
+pub(crate) async fn committed(store: &Postgres, change: Change) -> Row {
+    match commit(store, change).await {
+        Verdict::Committed { mut rows } => rows.remove(0),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Each node sends its changes one after the other, and the answer to each is lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn n8_a_thousand_lost_answers_are_resolved() {
+    const NODES: u64 = 8;
+    const CHANGES: u64 = 125;
+    let (server, schema) = (Server::shared(), Server::shared().new_schema());
+    let mut nodes = JoinSet::new();
+    for node in 0..NODES {
+        let (server_port, schema) = (server.port(), schema.clone());
+        nodes.spawn(async move {
+            let proxy = Proxy::start(server_port).await;
+            let options = Postgres::options(server.trusted_url_at(proxy.port())).schema(schema).lanes(1);
+            let store = options.open().await.unwrap();
+            let mut row = committed(&store, create(&node.to_string())).await;
+            for n in 1..=CHANGES {
+                proxy.cut_next_commit();
+                row = committed(&store, fire(&row)).await;
+                assert_eq!((row.version, &*row.state), (n + 1, &*format!("S{}", n + 1)));
+            }
+            (
+                proxy.cut(),
+                store.history(HistoryQuery { key: Some(row.key), ..HistoryQuery::new() }.limit(1_000)).await.unwrap(),
+            )
+        });
+    }
+    let mut cut = 0;
+    while let Some(node) = soon("a node", nodes.join_next()).await {
+        let (of_node, history) = node.unwrap();
+        cut += of_node;
+        let versions: Vec<u64> = history.iter().map(|entry| entry.version).collect();
+        assert_eq!(versions, (1..=CHANGES + 1).collect::<Vec<_>>(), "each change has one entry");
+    }
+    assert_eq!(u64::from(cut), NODES * CHANGES, "each answer was lost");
+}
+
+/// The transaction whose answer was lost waits for a lock, so that it is open when the node asks how it ended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn n9_an_open_transaction_is_waited_for() {
+    let (server, schema) = (Server::shared(), Server::shared().new_schema());
+    let proxy = Proxy::start(server.port()).await;
+    let store = Postgres::options(server.url_at(proxy.port())).schema(&schema).open().await.unwrap();
+    let mut row = committed(&store, create("a")).await;
+    // In a transaction, a session sees the activity of its beginning.
+    let (foreign, observer) = (server.connect().await, server.connect().await);
+    let waiting =
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'fsm lane' AND wait_event_type = 'Lock'";
+    // It can go on; or the server ends it, because it waits for too long.
+    for is_released in [true, false] {
+        foreign.batch_execute(&format!("BEGIN; SELECT 1 FROM {schema}.instances FOR UPDATE")).await.unwrap();
+        proxy.cut_next_commit();
+        let committing = tokio::spawn({
+            let (store, change) = (store.clone(), fire(&row));
+            async move { committed(&store, change).await }
+        });
+        let (cut, waiters) = (proxy.cut(), if is_released { 2 } else { 1 });
+        super::until("the transaction, and the question for its end, wait", async || {
+            proxy.cut() >= cut && observer.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) >= waiters
+        })
+        .await;
+        if !is_released {
+            super::until("the server ends it", async || {
+                observer.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) == 0
+            })
+            .await;
+        }
+        foreign.batch_execute("COMMIT").await.unwrap();
+        let version = row.version;
+        row = soon("the answer", committing).await.unwrap();
+        assert_eq!(row.version, version + 1);
+    }
+    let history = store.history(HistoryQuery { key: Some(row.key), ..HistoryQuery::new() }).await.unwrap();
+    assert_eq!(history.iter().map(|entry| entry.version).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(proxy.cut(), 2);
+}
