@@ -1,7 +1,7 @@
 # Runs PgBouncer in transaction mode in front of a server, until its standard input ends.
 # Arguments: the program, the folder of the server, its port, the port of PgBouncer.
 set -eu
-trap '' INT
+trap '' INT TERM HUP
 program=$1 server=$2 server_port=$3 port=$4
 umask 077
 dir=$(mktemp -d "${TMPDIR:-/tmp}/fsm-pgbouncer.XXXXXX")

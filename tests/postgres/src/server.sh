@@ -2,7 +2,7 @@
 # Arguments: the folder of the programs, the port, the password of the user `fsm`, and one of `tls` for a server with a certificate,
 # `standby PORT` for a standby of the server on that port, `clock LIBRARY` for a server whose clock is set by the file `clock`.
 set -eu
-trap '' INT
+trap '' INT TERM HUP
 bin=$1 port=$2 password=$3
 umask 077
 dir=$(mktemp -d "${TMPDIR:-/tmp}/fsm-postgres.XXXXXX")

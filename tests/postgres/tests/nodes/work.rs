@@ -12,7 +12,7 @@ use std::{
 };
 use tests_postgres::Server;
 
-pub(crate) const LEASE: Duration = Duration::from_secs(3);
+pub(crate) const LEASE: Duration = Duration::from_secs(5);
 
 /// A job.
 #[derive(StateMachine)]
