@@ -106,7 +106,8 @@ fn timer(f: &mut fmt::Formatter<'_>, TimerInfo { delay, event }: &TimerInfo) -> 
     write!(f, ",\"event\":{}}}", Text(event))
 }
 
-fn wait(f: &mut fmt::Formatter<'_>, wait: &WaitInfo) -> fmt::Result {
+/// An object with everything in a [`WaitInfo`].
+pub(crate) fn wait(f: &mut fmt::Formatter<'_>, wait: &WaitInfo) -> fmt::Result {
     let WaitInfo { field, machine, states, missing, quantity, event } = wait;
     write!(f, "{{\"field\":{},\"machine\":{},\"states\":", Text(field), Text(machine))?;
     array(f, states, |f, state| write!(f, "{}", Text(state)))?;
@@ -124,7 +125,7 @@ fn field(f: &mut fmt::Formatter<'_>, field: &FieldInfo) -> fmt::Result {
     write!(f, "{{\"name\":{},\"type\":{}}}", Text(field.name), Text(field.ty))
 }
 
-fn array<T>(
+pub(crate) fn array<T>(
     f: &mut fmt::Formatter<'_>,
     items: &[T],
     mut item: impl FnMut(&mut fmt::Formatter<'_>, &T) -> fmt::Result,
