@@ -89,6 +89,8 @@ pub(crate) struct State {
     pub(crate) enter: Option<Function>,
     /// What it waits for, in the order of the declaration.
     pub(crate) waits: Vec<Wait>,
+    /// Whether a timer, `exhausted` or a wait has an error, so that not all events that the runtime fires are known.
+    pub(crate) unresolved: bool,
 }
 
 /// A superstate.

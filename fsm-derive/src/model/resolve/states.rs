@@ -33,6 +33,7 @@ pub(super) fn state(variant: &Variant) -> State {
         checkpoint: None,
         enter: options.enter.clone(),
         waits: Vec::new(),
+        unresolved: false,
     }
 }
 
