@@ -8,7 +8,7 @@ use crate::graph::Graph;
 pub enum FiredBy {
     /// Callers, the worker of the state, and the runtime.
     Anyone,
-    /// Only the worker of the state and the runtime: a timer of the state, or its `exhausted`.
+    /// Only the worker of the state and the runtime: a timer of the state, what it waits for, or its `exhausted`.
     Worker,
 }
 

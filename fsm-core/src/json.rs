@@ -120,8 +120,9 @@ fn timer(f: &mut fmt::Formatter<'_>, TimerInfo { delay, event }: &TimerInfo) -> 
     write!(f, ",\"event\":{}}}", Text(event))
 }
 
+/// An object with everything in a [`WaitInfo`].
 #[inline]
-fn wait(f: &mut fmt::Formatter<'_>, wait: &WaitInfo) -> fmt::Result {
+pub(crate) fn wait(f: &mut fmt::Formatter<'_>, wait: &WaitInfo) -> fmt::Result {
     let WaitInfo { field, machine, states, missing, quantity, event } = wait;
     write!(f, "{{\"field\":{},\"machine\":{},\"states\":", Text(field), Text(machine))?;
     array(f, states, |f, state| write!(f, "{}", Text(state)))?;
@@ -141,7 +142,7 @@ fn field(f: &mut fmt::Formatter<'_>, field: &FieldInfo) -> fmt::Result {
 }
 
 #[inline]
-fn array<T>(
+pub(crate) fn array<T>(
     f: &mut fmt::Formatter<'_>,
     items: &[T],
     mut item: impl FnMut(&mut fmt::Formatter<'_>, &T) -> fmt::Result,

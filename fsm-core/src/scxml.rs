@@ -16,7 +16,8 @@ use crate::graph::{Graph, HistoryInfo, StateInfo, StateKind, TimerDelay, Transit
 ///   `after` or `at` of its transition.
 /// - End states are `final`. Only the first initial state is the document's.
 /// - What SCXML does not have is in attributes of the namespace `urn:fsm-core`: `work`, `enter` with the function that runs on entry, `guarded`,
-///   `branch`, `auto`, `by`, `undoes` with the step of a saga, `undo`, `after`, `at`, `rewinds`, and `name`, the name of a state that is not a valid id.
+///   `branch`, `auto`, `by`, `undoes` with the step of a saga, `undo`, `after`, `at`, `rewinds`, `waits` with what fires the transition, as in
+///   `payment: Payment in Captured`, and `name`, the name of a state that is not a valid id.
 ///
 /// The data model is `null`: guards and functions are code, which the document does not contain.
 ///
@@ -181,6 +182,9 @@ impl Document<'_> {
                 Some(TimerDelay::Computed(code)) => write!(f, " fsm:after=\"{}\"", Escaped(code))?,
                 Some(TimerDelay::At(code)) => write!(f, " fsm:at=\"{}\"", Escaped(code))?,
                 Some(TimerDelay::After(_)) | None => {}
+            }
+            if let Some(waits) = self.graph.wait_text(transition) {
+                write!(f, " fsm:waits=\"{}\"", Escaped(&waits))?;
             }
             if !rewinds.is_empty() {
                 write!(f, " fsm:rewinds=\"{}\"", Escaped(&rewinds.join(" ")))?;

@@ -98,10 +98,15 @@ impl Graph {
         waits.iter().filter(|wait| wait.event == transition.event)
     }
 
+    /// What the waits that fire this transition wait for: `payment: Payment in Captured`. `None` for a transition that no wait fires.
+    pub(crate) fn wait_text(&self, transition: &TransitionInfo) -> Option<String> {
+        let waits: Vec<_> = self.waits_of(transition).map(|wait| format!("{wait}")).collect();
+        if waits.is_empty() { None } else { Some(waits.join(", or ")) }
+    }
+
     /// The end of an arrow's label: ` (when payment: Payment in Captured)`. Empty for a transition that no wait fires.
     pub(crate) fn wait_label(&self, transition: &TransitionInfo) -> String {
-        let waits: Vec<_> = self.waits_of(transition).map(|wait| format!("{wait}")).collect();
-        if waits.is_empty() { String::new() } else { format!(" (when {})", waits.join(", or ")) }
+        self.wait_text(transition).map_or_else(String::new, |waits| format!(" (when {waits})"))
     }
 }
 

@@ -10,7 +10,7 @@ use core::fmt;
 
 use crate::{
     graph::{Graph, HistoryInfo, StateInfo, StateKind, TransitionInfo},
-    json::Text,
+    json::{self, Text},
 };
 
 /// A graph as the JSON configuration of an `XState` v5 machine, written by [`Display`](fmt::Display).
@@ -25,6 +25,8 @@ use crate::{
 /// - The function that runs on entry is an `entry` action.
 /// - A timer is an `after` beside the transition of its event. A computed delay has the name of the event, for `setup({ delays })`.
 /// - A transition that only the worker fires, `by = worker`, has the description `by worker`; one on the way back of a saga `undo`, or `by worker, undo`.
+/// - What a state waits for is in its `meta`, a list `waits` with the keys of [`Json`](crate::Json), and in the description of the transition
+///   that is then taken: `when payment: Payment in Captured`.
 /// - End states are `final`. `work` states have the tag `work`, what undoes a step of a saga the tag `undo`, further initial states the tag `initial`, and descriptions are the
 ///   doc comments.
 ///
@@ -115,6 +117,11 @@ impl XstateJson {
         if let Some(function) = state.enter {
             write!(f, "{}\"entry\":[{}]", item.next(), Text(function))?;
         }
+        if !state.waits.is_empty() {
+            write!(f, "{}\"meta\":{{\"waits\":", item.next())?;
+            json::array(f, state.waits, json::wait)?;
+            f.write_str("}")?;
+        }
         let mut on = Separated("\"on\":{");
         for transition in graph.transitions_from(state.name) {
             let separator = if on.0 == "," {
@@ -186,20 +193,15 @@ impl XstateJson {
     /// The targets of a transition, separated by commas.
     #[inline]
     fn branches(&self, f: &mut fmt::Formatter<'_>, transition: &TransitionInfo) -> fmt::Result {
-        let TransitionInfo { from, event, to, internal, history, guarded, by, .. } = *transition;
-        let by = match (by.includes_callers(), self.0.leads_back(transition)) {
-            (true, false) => "",
-            (true, true) => ",\"description\":\"undo\"",
-            (false, false) => ",\"description\":\"by worker\"",
-            (false, true) => ",\"description\":\"by worker, undo\"",
-        };
+        let TransitionInfo { from, event, to, internal, history, guarded, .. } = *transition;
+        let description = self.fired_by(transition);
         if internal {
             let guard = if guarded { format!("\"guard\":{},", Text(event)) } else { String::new() };
-            return write!(f, "{{{guard}\"actions\":[{}]{by}}}", Text(event));
+            return write!(f, "{{{guard}\"actions\":[{}]{description}}}", Text(event));
         }
         if let Some(history) = history {
             let target = self.path_in(groups_around(&self.0, history.group), &history_name(&self.0, history));
-            write!(f, "{{\"target\":{}{by}", Text(&target))?;
+            write!(f, "{{\"target\":{}{description}", Text(&target))?;
             return if guarded { write!(f, ",\"guard\":{}}}", Text(event)) } else { f.write_str("}") };
         }
         let one = |f: &mut fmt::Formatter<'_>, target: &str, guard: Option<&str>| {
@@ -207,7 +209,7 @@ impl XstateJson {
             if target == from {
                 f.write_str(",\"reenter\":true")?;
             }
-            f.write_str(by)?;
+            f.write_str(&description)?;
             match guard {
                 Some(guard) => write!(f, ",\"guard\":{}}}", Text(guard)),
                 None => f.write_str("}"),
@@ -221,6 +223,15 @@ impl XstateJson {
             one(f, target, Some(&format!("{event}: {target}")))?;
         }
         Ok(())
+    }
+
+    /// The description of a transition that not only callers fire, or not at all, or that is on the way back of a saga.
+    fn fired_by(&self, transition: &TransitionInfo) -> String {
+        let worker = (!transition.by.includes_callers()).then(|| String::from("by worker"));
+        let undo = self.0.leads_back(transition).then(|| String::from("undo"));
+        let waits = self.0.wait_text(transition).map(|waits| format!("when {waits}"));
+        let all: Vec<_> = worker.into_iter().chain(undo).chain(waits).collect();
+        if all.is_empty() { String::new() } else { format!(",\"description\":{}", Text(&all.join(", "))) }
     }
 
     /// The path of a state from the root: `#Order.Active.Paid`. A dot in a name is escaped.

@@ -111,7 +111,7 @@ use parse::Declaration;
 /// | `#[on(event => Target, guard = [a, b else "reason"])]` | several guards in order; `else` gives the reason of one that returns `bool`; each is a path or a closure, as a `with` is |
 /// | `#[on(event => Target, method = name)]` | the name of the event's method, if its own name is taken; declare it once for each event |
 /// | `#[on(event => Target, auto)]` | the runtime may fire it on the path to a desired state |
-/// | `#[on(event => Target, by = worker)]` | only the worker of the state and the runtime (a timer, `exhausted`) fire it; callers cannot, by record or by id |
+/// | `#[on(event => Target, by = worker)]` | only the worker of the state and the runtime (a timer, a wait, `exhausted`) fire it; callers cannot, by record or by id |
 /// | `#[after("15m", event { field: value })]` | a timer: fires the event if the machine is still in the state after the duration, a literal or a constant expression of type `Duration` |
 /// | `#[after(\|state\| …, event)]` | a timer whose delay, a `Duration` or an `Option<Duration>`, a closure computes from the data (and the context); a state can have several timers, each for an event of its own |
 /// | `#[at(\|state\| …, event)]` | a timer that fires at a time, a `SystemTime` or an `Option<SystemTime>`, of a durable machine |
@@ -198,7 +198,7 @@ use parse::Declaration;
 /// - `work` states without transitions;
 /// - timers whose event the state does not declare, two timers for one event, and rewound timers that the state does not have;
 /// - sagas that could leave a step without undoing it, undo in another order, or lose the data that undoing needs;
-/// - `by = worker` where no worker and no timer fires the event, and overrides that would open it to callers;
+/// - `by = worker` where no worker, timer or wait fires the event, and overrides that would open it to callers;
 /// - names that clash with each other or with generated names;
 /// - violated properties of `require(…)`, with a path:
 ///

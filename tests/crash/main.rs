@@ -1,11 +1,12 @@
 //! Processes that are killed and stopped at random moments while they write ([`writers`], [`stops`]), work ([`workers`]), migrate rows or
-//! create the tables ([`migration`]), copy the store ([`backups`]), fire the events of waits ([`waits`]), or undo what they did ([`sagas`]). And processes that do nothing ([`idle`]), or lack a right ([`rights`]).
+//! create the tables ([`migration`]), copy the store ([`backups`]), fire the events of waits ([`waits`]), enter states ([`enters`]), or undo what they did ([`sagas`]). And processes that do nothing ([`idle`]), or lack a right ([`rights`]).
 //!
 //! `FSM_CRASH_ROUNDS=10000 FSM_CRASH_SECONDS=3600 cargo test -p tests --test crash` sets the kills of writers (default 300; a tenth
 //! as many for migrations and openings) and the seconds for workers (default 240). There is no test harness, because this
 //! binary is also the processes that are killed.
 
 mod backups;
+mod enters;
 mod idle;
 mod migration;
 mod rights;
@@ -32,6 +33,7 @@ const STOPS: &str = "x5_a_stopped_writer_keeps_no_reader_out";
 const RIGHTS: &str = "x5_a_refusal_by_the_system_names_the_remedy";
 const W2: &str = "w2_killed_processes_fire_each_wait_once";
 const U4: &str = "u4_killed_trips_are_booked_or_undone";
+const ENTERS: &str = "killed_processes_run_enter_once_per_entry";
 const L1: &str = "l1_l2_killed_and_stopped_processes_lose_their_claims";
 
 fn main() {
@@ -60,10 +62,13 @@ fn main() {
     if let Some(path) = std::env::var_os(sagas::VICTIM) {
         return executor.block_on(sagas::book_until_killed(Path::new(&path)));
     }
+    if let Some(path) = std::env::var_os(enters::VICTIM) {
+        return executor.block_on(enters::enter_until_killed(Path::new(&path)));
+    }
     if let Some(path) = std::env::var_os(rights::REFUSED) {
         return executor.block_on(rights::be_refused(Path::new(&path)));
     }
-    let names = [X1, X5_ROWS, X5_TABLES, X5_BACKUPS, IDLE, STOPS, RIGHTS, W2, U4, L1];
+    let names = [X1, X5_ROWS, X5_TABLES, X5_BACKUPS, IDLE, STOPS, RIGHTS, W2, ENTERS, U4, L1];
     // `cargo test -- --list`.
     if std::env::args().any(|argument| argument == "--list") {
         return names.iter().for_each(|name| println!("{name}: test"));
@@ -92,6 +97,7 @@ fn main() {
             STOPS => executor.block_on(stops::a_stopped_writer_keeps_no_reader_out(rounds / 3)),
             W2 => executor.block_on(waits::killed_processes_fire_each_wait_once(rounds / 10)),
             U4 => executor.block_on(sagas::killed_trips_are_booked_or_undone(rounds / 10)),
+            ENTERS => executor.block_on(enters::each_entry_runs_its_function_once(rounds / 10)),
             RIGHTS => executor.block_on(rights::a_refusal_by_the_system_names_the_remedy()),
             _ => executor
                 .block_on(workers::killed_and_stopped_processes_lose_their_claims(number("FSM_CRASH_SECONDS", 240))),

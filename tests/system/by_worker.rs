@@ -100,6 +100,35 @@ async fn a2_a_timer_fires_an_event_that_callers_cannot() {
     payments.wait_for(placed.id(), State::Lapsed, PATIENCE).await.unwrap();
 }
 
+/// Waits for a payment, which callers cannot report.
+#[derive(StateMachine)]
+#[fsm(initial = Awaiting, durable, derive(Serialize, Deserialize))]
+enum Order {
+    #[state(waits(payment: Payment in Paid => paid))]
+    #[on(paid => Paid, by = worker)]
+    #[on(cancel => Cancelled)]
+    Awaiting { payment: String },
+    #[state(end)]
+    Paid,
+    #[state(end)]
+    Cancelled,
+}
+
+#[tokio::test]
+async fn a2_a_wait_fires_an_event_that_callers_cannot() {
+    let builder = Runtime::builder(Sqlite::in_memory().unwrap());
+    let runtime = builder.machine::<Payment, _>(Bank).machine::<Order, _>(()).start().await.unwrap();
+    let (orders, payments) = (runtime.machines::<Order>(), runtime.machines::<Payment>());
+    payments.create("p", payment::Placed).await.unwrap();
+    let awaiting = orders.create("o", order::Awaiting { payment: "p".to_owned() }).await.unwrap();
+    let refused = orders.fire("o", order::Event::Paid(order::event::Paid)).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Forbidden);
+    let accepts = order::AnyRecord::from(awaiting).accepts();
+    assert_eq!(accepts, [order::EventKind::Cancel]);
+    payments.fire("p", event::Charge { card: "good".to_owned() }).await.unwrap();
+    orders.wait_for("o", order::State::Paid, PATIENCE).await.unwrap();
+}
+
 #[tokio::test]
 async fn a1_callers_cannot_fire_it_by_id() {
     let (_runtime, payments) = client().await;
@@ -114,8 +143,8 @@ async fn a1_callers_cannot_fire_it_by_id() {
         assert_eq!(
             keyed.to_string(),
             format!(
-                "callers cannot fire `paid` on Payment `{id}`: it is `by = worker`; its worker fires it, and an operator moves \
-                 the instance with `move_to`"
+                "callers cannot fire `paid` on Payment `{id}`: it is `by = worker`; its worker or the runtime fires it, and \
+                 an operator moves the instance with `move_to`"
             )
         );
     }

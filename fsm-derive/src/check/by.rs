@@ -33,7 +33,7 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
             Origin::Group(_) | Origin::Enum => format!(", add {it} to `except(…)`"),
         };
         let message = format!(
-            "nothing can fire `{}` in {}, which {have} no worker and no timer that fires it: mark {it} as `work`{except}, or \
+            "nothing can fire `{}` in {}, which {have} no worker, timer or wait that fires it: mark {it} as `work`{except}, or \
              remove `by = worker`",
             machine.events[transition.event].name,
             suggest::list(&names)
@@ -42,8 +42,9 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
     }
 }
 
-/// Whether the worker of the state or the runtime fires it.
+/// Whether the worker of the state or the runtime fires it, as far as that is known.
 fn is_fired(machine: &Machine, transition: &Transition) -> bool {
     let state = &machine.states[transition.from];
-    state.kind == Kind::Work || state.timer(transition.event).is_some()
+    let waits = || state.waits.iter().any(|wait| wait.fires.event == transition.event);
+    state.unresolved || state.kind == Kind::Work || state.timer(transition.event).is_some() || waits()
 }

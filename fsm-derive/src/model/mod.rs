@@ -99,6 +99,8 @@ pub(crate) struct State {
     pub(crate) step: Option<Step>,
     /// The step that it undoes.
     pub(crate) undoes: Option<usize>,
+    /// Whether a timer, `exhausted` or a wait has an error, so that not all events that the runtime fires are known.
+    pub(crate) unresolved: bool,
 }
 
 /// A superstate.

@@ -320,7 +320,7 @@ impl<M: Durable> fmt::Display for TransitionError<M> {
                 }
                 write!(
                     f,
-                    ": it is `by = worker`; its worker fires it, and an operator moves the instance with `move_to`"
+                    ": it is `by = worker`; its worker or the runtime fires it, and an operator moves the instance with `move_to`"
                 )
             }
             Self::KeyReused { key, idempotency_key, first } => {

@@ -58,9 +58,9 @@ pub(crate) fn graph(spec: &Spec, graph: &Graph) {
     problems.same("state", names, &spec.states);
     let initial = graph.initial().map(|state| state.name.to_owned());
     problems.same("initial state", initial, &spec.initial());
-    let ends = graph.states.iter().filter(|state| state.kind != StateKind::Rest);
-    problems.unless(ends.clone().all(|state| state.kind == StateKind::End), || "a state is said to do work".into());
-    problems.same("end", ends.map(|state| state.name.to_owned()), &spec.finals);
+    let of = |kind| graph.states.iter().filter(move |state| state.kind == kind).map(|state| state.name.to_owned());
+    problems.same("end", of(StateKind::End), &spec.finals);
+    problems.same("state with work", of(StateKind::Work), &spec.work);
     let events = graph.events.iter().map(|event| event.name.to_owned());
     problems.same("event", events, &spec.events());
     problems.same("edge", edges(graph), &spec.edges());

@@ -117,4 +117,48 @@ fn the_graph_has_what_the_pipeline_waits_for() {
         waits,
         [("Job", &["Success"][..], "succeed"), ("Job", &["Failed"][..], "drop"), ("Job", &["Canceled"][..], "cancel"),]
     );
+    super::exchange::check(Pipeline::GRAPH);
+    let program = fsm_core::Graphs::new([Pipeline::GRAPH, Job::GRAPH]).mermaid().to_string();
+    assert!(program.contains("Pipeline_Running -. \"any(jobs), drop\" .-> Job_Failed"), "{program}");
+    super::exchange::write("mermaid", "program.md", &format!("```mermaid\n{program}```\n"));
+}
+
+/// Every form of a wait, also with other reasons for the transition.
+#[derive(StateMachine)]
+#[fsm(initial = Waiting, durable, derive(Serialize, Deserialize))]
+enum Release {
+    #[state(work, waits(
+        job: Job in Success | missing => go,
+        any(jobs): Job in Success => go,
+        at_least(2, jobs): Job in Failed => stop,
+        all(jobs): Job in missing => note,
+    ))]
+    #[on(go => Done | Stopped, with = decide, by = worker)]
+    #[on(stop => Stopped, guard = |_, _| Err::<(), _>("not yet"))]
+    #[on(note => _)]
+    Waiting { job: String, jobs: Vec<String> },
+    #[state(end)]
+    Done,
+    #[state(end)]
+    Stopped,
+}
+
+fn decide(_: release::Waiting, _: release::event::Go) -> release::choice::WaitingGo {
+    release::Done.into()
+}
+
+#[test]
+fn other_formats_hold_every_form_of_a_wait() {
+    super::exchange::check(Release::GRAPH);
+    let config = Release::GRAPH.xstate_json().to_string();
+    for part in [
+        r#""meta":{"waits":[{"field":"job","machine":"Job","states":["Success"],"missing":true,"quantity":"one","event":"go"},"#,
+        r##"{"target":"#Release.Stopped","description":"by worker, when job: Job in Success | missing, or any(jobs): Job in Success","guard":"go: Stopped"}"##,
+        r##""stop":{"target":"#Release.Stopped","description":"when at_least(2, jobs): Job in Failed","guard":"stop"}"##,
+        r#""note":{"actions":["note"],"description":"when all(jobs): Job in missing"}"#,
+    ] {
+        assert!(config.contains(part), "{part} in {config}");
+    }
+    let scxml = Release::GRAPH.scxml().to_string();
+    assert!(scxml.contains(r#"event="note" fsm:waits="all(jobs): Job in missing"/>"#), "{scxml}");
 }

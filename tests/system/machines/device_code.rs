@@ -11,6 +11,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use super::typed::hold;
+
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A device that waits for its user.
@@ -54,6 +56,16 @@ enum DeviceCode {
     /// The code is too old.
     #[state(end)]
     Expired,
+}
+
+hold! {
+    DeviceCode in device_code;
+    states: [
+        Waiting { interval: 5 * SECOND, expires_at: SystemTime::UNIX_EPOCH },
+        Asking { interval: 5 * SECOND, expires_at: SystemTime::UNIX_EPOCH },
+        Granted { token: "token".into() }, Denied, Expired,
+    ];
+    events: [Poll, Expire, AuthorizationPending, SlowDown, Granted { token: "token".into() }, AccessDenied];
 }
 
 /// "The interval MUST be increased by 5 seconds for this and all subsequent requests."
@@ -158,5 +170,4 @@ fn a_device_code_is_drawn() {
     let table = DeviceCode::GRAPH.table().to_string();
     assert!(table.contains("| `Waiting` | `poll` | `Asking` | after device.interval |"), "{table}");
     assert!(table.contains("| `Waiting` | `expire` | `Expired` | at device.expires_at |"), "{table}");
-    super::exchange::check(DeviceCode::GRAPH);
 }

@@ -1,4 +1,4 @@
-//! Reads the formats of other tools back: the configuration for `XState`, and SCXML.
+//! Reads the formats of other tools back: the configuration for `XState`, and SCXML. Writes files for the parsers of `XState` and Mermaid.
 
 use fsm_core::{Graph, StateMachine};
 use roxmltree::{Document, Node};
@@ -16,15 +16,16 @@ struct Read {
     ends: BTreeSet<String>,
     edges: BTreeSet<Edge>,
     timers: BTreeSet<(String, String)>,
+    /// What states wait for: the state, the event that is fired, and the wait as it is declared.
+    waits: BTreeSet<(String, String, String)>,
 }
 
 pub(crate) fn check(graph: &Graph) {
     let expected = of_graph(graph);
     let config = graph.xstate_json().to_string();
-    // Shown to the npm package `xstate` by `.ci/run`.
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("xstate");
-    fs::create_dir_all(&folder).expect("a folder");
-    fs::write(folder.join(format!("{}.json", graph.machine)), &config).expect("a file");
+    // `.ci/run` shows them to the npm packages `xstate` and `mermaid`.
+    write("xstate", &format!("{}.json", graph.machine), &config);
+    write("mermaid", &format!("{}.md", graph.machine), &format!("```mermaid\n{}```\n", graph.mermaid()));
     let config: Value = serde_json::from_str(&config).unwrap_or_else(|error| panic!("{error} in {config}"));
     let mut read = Read::default();
     members(&config, &config, &mut Vec::new(), &mut read);
@@ -34,6 +35,13 @@ pub(crate) fn check(graph: &Graph) {
     let mut read = Read::default();
     elements(document.root_element(), &mut Vec::new(), &mut read);
     assert_eq!(read, expected, "SCXML: {}", graph.machine);
+}
+
+/// Writes a file for a check by another program.
+pub(crate) fn write(folder: &str, name: &str, text: &str) {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
+    fs::create_dir_all(&folder).expect("a folder");
+    fs::write(folder.join(name), text).expect("a file");
 }
 
 fn of_graph(graph: &Graph) -> Read {
@@ -52,12 +60,34 @@ fn of_graph(graph: &Graph) -> Read {
         let written = state.timers.iter().map(move |timer| (timer.event, delay(timer)));
         written.map(|(event, delay)| (state.name.to_owned(), delay.unwrap_or_else(|| event.to_owned())))
     });
+    let waits = graph.states.iter().flat_map(|state| {
+        state.waits.iter().map(|wait| (state.name.to_owned(), wait.event.to_owned(), wait.to_string()))
+    });
     Read {
         states: graph.states.iter().map(|state| path(state.name)).collect(),
         ends: graph.states.iter().filter(kind).map(|state| state.name.to_owned()).collect(),
         edges: edges.collect(),
         timers: timers.collect(),
+        waits: waits.collect(),
     }
+}
+
+/// The waits in the text at a transition.
+fn waits(text: Option<&str>) -> impl Iterator<Item = String> {
+    text.into_iter().flat_map(|text| text.split(", or ")).map(str::to_owned)
+}
+
+/// A wait in the `meta` of a state of an `XState` configuration: its event, and the wait as it is declared.
+fn declared_wait(wait: &Value) -> (String, String) {
+    let text = |key: &str| wait[key].as_str().unwrap_or_else(|| panic!("no {key} in {wait}")).to_owned();
+    let states = wait["states"].as_array().expect("states").iter().map(|state| state.as_str().expect("a state"));
+    let states: Vec<_> = states.chain(wait["missing"].as_bool().expect("a flag").then_some("missing")).collect();
+    let field = match (wait["quantity"].as_str(), wait["quantity"].as_u64()) {
+        (Some("one"), _) => text("field"),
+        (Some(quantity), _) => format!("{quantity}({})", text("field")),
+        (None, count) => format!("at_least({}, {})", count.expect("a number"), text("field")),
+    };
+    (text("event"), format!("{field}: {} in {}", text("machine"), states.join(" | ")))
 }
 
 /// The states in a node of an `XState` configuration.
@@ -74,9 +104,15 @@ fn members(node: &Value, root: &Value, path: &mut Vec<String>, read: &mut Read) 
             if state["type"] == "final" {
                 read.ends.insert(name.clone());
             }
+            let all = state["meta"]["waits"].as_array();
+            assert_eq!(all.is_some(), state.get("meta").is_some(), "{name}");
+            let found: BTreeSet<_> = all.into_iter().flatten().map(declared_wait).collect();
+            let mut described = BTreeSet::new();
             for (event, transitions) in state["on"].as_object().into_iter().flatten() {
                 let all = transitions.as_array().cloned().unwrap_or_else(|| vec![transitions.clone()]);
                 for transition in all {
+                    let when = transition["description"].as_str().and_then(|text| text.split_once("when "));
+                    described.extend(waits(when.map(|(_, when)| when)).map(|wait| (event.clone(), wait)));
                     let edge = |target| (name.clone(), event.clone(), target);
                     match transition["target"].as_str() {
                         Some(target) => read.edges.extend(targets(root, target).into_iter().map(|to| edge(Some(to)))),
@@ -84,6 +120,8 @@ fn members(node: &Value, root: &Value, path: &mut Vec<String>, read: &mut Read) 
                     }
                 }
             }
+            assert_eq!(described, found, "the descriptions of the transitions of {name}");
+            read.waits.extend(found.into_iter().map(|(event, wait)| (name.clone(), event, wait)));
             let after = state["after"].as_object().into_iter().flatten();
             read.timers.extend(after.map(|(millis, _)| (name.clone(), millis.clone())));
         }
@@ -142,6 +180,8 @@ fn elements(node: Node<'_, '_>, path: &mut Vec<String>, read: &mut Read) {
                 if ["after", "at"].iter().any(|when| transition.has_attribute(("urn:fsm-core", *when))) {
                     read.timers.insert((name.clone(), event.clone()));
                 }
+                let waits = waits(transition.attribute(("urn:fsm-core", "waits")));
+                read.waits.extend(waits.map(|wait| (name.clone(), event.clone(), wait)));
                 let edge = |target| (name.clone(), event.clone(), target);
                 match transition.attribute("target") {
                     Some(target) => read.edges.extend(targets(target).into_iter().map(|to| edge(Some(to)))),

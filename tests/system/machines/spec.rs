@@ -13,6 +13,8 @@ pub(crate) struct Spec {
     #[serde(default)]
     other_initials: Vec<String>,
     pub(crate) finals: BTreeSet<String>,
+    #[serde(default)]
+    pub(crate) work: BTreeSet<String>,
     pub(crate) states: BTreeSet<String>,
     transitions: Vec<Transition>,
     pub(crate) expect: Counts,

@@ -46,6 +46,22 @@ enum NothingFires {
     Failed,
 }
 
+// What a wait fires needs no worker.
+#[derive(StateMachine)]
+#[fsm(initial = Awaiting, durable, derive(Serialize, Deserialize))]
+enum Waits {
+    #[state(waits(payment: Desired in Paid => paid))]
+    #[on(paid | refused => Over, by = worker)]
+    #[on(misspelled => Misspelled)]
+    Awaiting { payment: String },
+    // One error for one mistake.
+    #[state(waits(paymemt: Desired in Paid => paid))]
+    #[on(paid => Over, by = worker)]
+    Misspelled { payment: String },
+    #[state(end)]
+    Over,
+}
+
 #[derive(StateMachine)]
 #[fsm(initial = Charging, durable, derive(Serialize, Deserialize))]
 enum Desired {

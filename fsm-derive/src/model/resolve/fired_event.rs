@@ -79,6 +79,7 @@ impl Resolver<'_> {
             let message = format!("{cause} of `{state}` fires `{name}`, which `{state}` does not accept{hint}");
             self.errors.at(&fires.event, message);
         }
+        self.machine.states[state].unresolved = true;
         None
     }
 

@@ -194,6 +194,7 @@ impl Resolver<'_> {
             let name = plain(&self.machine.states[state].ident);
             let message = requires_work("exhausted", &name);
             self.errors.at(&exhausted.event, message);
+            self.machine.states[state].unresolved = true;
         }
         self.machine.states[state].exhausted = self.fires(state, exhausted, "`exhausted`");
     }

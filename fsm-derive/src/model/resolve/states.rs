@@ -35,6 +35,7 @@ pub(super) fn state(variant: &Variant) -> State {
         waits: Vec::new(),
         step: None,
         undoes: None,
+        unresolved: false,
     }
 }
 

@@ -21,6 +21,7 @@ impl Resolver<'_> {
                     wait.fires.event
                 );
                 self.errors.at(&wait.field, message);
+                self.machine.states[state].unresolved = true;
                 continue;
             }
             let mut seen = HashSet::new();
@@ -42,9 +43,10 @@ impl Resolver<'_> {
             Member::Named(name) => plain(name),
             Member::Unnamed(index) => index.index.to_string(),
         };
-        let state = &self.machine.states[state];
+        let state = &mut self.machine.states[state];
         let found = state.fields.iter().position(|field| field.name() == name);
         if found.is_none() {
+            state.unresolved = true;
             let names: Vec<_> = state.fields.iter().map(Field::name).collect();
             let variant = plain(&state.ident);
             let hint = if names.is_empty() {

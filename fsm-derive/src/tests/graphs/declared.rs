@@ -39,7 +39,23 @@ pub(super) struct State {
     /// The events that they fire.
     pub(super) timers: Vec<usize>,
     pub(super) enter: bool,
+    pub(super) waits: Vec<Wait>,
     pub(super) ons: Vec<On>,
+}
+
+/// What a state waits for.
+#[derive(Clone, Debug)]
+pub(super) struct Wait {
+    /// A field, which the state may not have.
+    pub(super) field: usize,
+    /// `all`, `any` or `at_least(2, …)`; 0 for one instance.
+    pub(super) quantity: usize,
+    /// The machine itself, or another one.
+    pub(super) own: bool,
+    /// States of the awaited machine, which the derive does not know.
+    pub(super) states: Vec<usize>,
+    pub(super) missing: bool,
+    pub(super) event: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,9 +106,10 @@ pub(super) fn declarations() -> impl Strategy<Value = Declared> {
         let timers = prop_oneof![3 => Just(Vec::new()), 1 => prop::collection::vec(0..count, 1..4)];
         let holds = prop::option::weighted(0.2, any::<Index>())
             .prop_map(move |index| index.filter(|_| groups > 0).map(|index| index.index(groups)));
-        let group = (group, holds);
+        let waits = prop_oneof![1 => Just(Vec::new()), 1 => prop::collection::vec(wait(count), 1..4)];
+        let group = (group, holds, waits);
         let state = (kind, prop::bool::weighted(0.3), field(), group, timers, prop::bool::weighted(0.2), ons).prop_map(
-            |(kind, initial, fields, (group, holds), timers, enter, ons)| State {
+            |(kind, initial, fields, (group, holds, waits), timers, enter, ons)| State {
                 kind,
                 initial,
                 fields,
@@ -100,11 +117,12 @@ pub(super) fn declarations() -> impl Strategy<Value = Declared> {
                 group,
                 timers,
                 enter,
+                waits,
                 ons,
             },
         );
         let declared = (
-            prop::bool::weighted(0.3),
+            prop::bool::weighted(0.5),
             prop::collection::vec(state, states),
             prop::collection::vec(
                 (prop::option::weighted(0.5, any::<Index>()), prop::collection::vec(on(), 0..3)),
@@ -138,6 +156,19 @@ fn number(count: usize, unknown: f64) -> impl Strategy<Value = usize> {
         _ if is_unknown => count,
         0 => NOWHERE,
         _ => index.index(count),
+    })
+}
+
+fn wait(events: usize) -> impl Strategy<Value = Wait> {
+    let states = prop_oneof![3 => prop::collection::vec(0_usize..4, 1), 1 => prop::collection::vec(0_usize..4, 2..4)];
+    let options = (0..FIELDS.len(), 0_usize..4, any::<bool>(), prop::bool::weighted(0.3));
+    (options, states, 0..events).prop_map(|((field, quantity, own, missing), states, event)| Wait {
+        field,
+        quantity,
+        own,
+        states,
+        missing,
+        event,
     })
 }
 
@@ -202,11 +233,21 @@ impl Declared {
             state.ons.iter_mut().for_each(|on| on.except.clear());
             let mut timed = BTreeSet::new();
             state.timers.retain(|timer| seen.contains(timer) && timed.insert(*timer));
+            let durable = self.durable;
+            state.waits.retain(|wait| durable && seen.contains(&wait.event));
+            for wait in &mut state.waits {
+                let mut counted = BTreeSet::new();
+                wait.states.retain(|state| counted.insert(*state));
+                state.fields[wait.field] = true;
+            }
             let works = state.kind == Kind::Work;
             for on in &mut state.ons {
                 let mut rewound = BTreeSet::new();
                 on.rewind.retain(|timer| timed.contains(timer) && rewound.insert(*timer));
-                on.by &= works || timed.contains(&on.event);
+                let waited = state.waits.iter().any(|wait| wait.event == on.event);
+                on.by &= works || timed.contains(&on.event) || waited;
+                // Otherwise it would be rare.
+                on.by |= waited && !on.auto && on.event % 2 == 0;
             }
         }
         let mut accepted: BTreeSet<_> = self
@@ -301,6 +342,7 @@ impl Declared {
                 let payload = self.events[self.states[member].ons[index].event];
                 let fields = &mut self.states[holder].fields;
                 *fields = [fields[0] && payload[0], fields[1] && payload[1]];
+                self.states[holder].waits.clear();
                 let on = &mut self.states[member].ons[index];
                 (on.to, on.internal, on.back, on.with) = (vec![holder], false, false, false);
             } else {
@@ -424,6 +466,41 @@ impl Declared {
     }
 }
 
+impl Wait {
+    fn tokens(&self, payload: [bool; 2]) -> TokenStream {
+        let (field, event) = (format_ident!("{}", FIELDS[self.field]), event_name(self.event));
+        let field = match self.quantity {
+            0 => quote!(#field),
+            1 => quote!(all(#field)),
+            2 => quote!(any(#field)),
+            _ => quote!(at_least(2, #field)),
+        };
+        let machine = if self.own { quote!(Self) } else { quote!(other::Other) };
+        let states = self.states.iter().map(|state| name(*state).into_token_stream());
+        let states = states.chain(self.missing.then(|| quote!(missing)));
+        let payload = payload.contains(&true).then(|| {
+            let fields = fields(payload);
+            quote!({ #(#fields: 1),* })
+        });
+        quote!(#field: #machine in #(#states)|* => #event #payload)
+    }
+
+    /// As the graph shows it.
+    pub(super) fn text(&self) -> String {
+        let field = FIELDS[self.field];
+        let field = match self.quantity {
+            0 => field.to_owned(),
+            1 => format!("all({field})"),
+            2 => format!("any({field})"),
+            _ => format!("at_least(2, {field})"),
+        };
+        let states = self.states.iter().map(|state| name(*state).to_string());
+        let states: Vec<_> = states.chain(self.missing.then(|| "missing".to_owned())).collect();
+        let machine = if self.own { "M" } else { "Other" };
+        format!("{field}: {machine} in {} => {}", states.join(" | "), event_name(self.event))
+    }
+}
+
 /// How a timer is declared, which depends on its event.
 pub(super) enum Delay {
     Known,
@@ -459,6 +536,8 @@ fn variant(declared: &Declared, index: usize, state: &State, ons: &[TokenStream]
             Delay::At => quote!(#[at(|state| state.until, #fires)]),
         }
     });
+    let waits = state.waits.iter().map(|wait| wait.tokens(declared.events[wait.event]));
+    let waits = (!state.waits.is_empty()).then(|| quote!(#[state(waits(#(#waits),*))]));
     let enter = state.enter.then(|| quote!(#[state(enter = begin)]));
     let fields = fields(state.fields).into_iter().map(|field| quote!(#field: u8));
     let held = state.holds.map(|group| {
@@ -468,7 +547,7 @@ fn variant(declared: &Declared, index: usize, state: &State, ons: &[TokenStream]
     let fields: Vec<_> = fields.chain(held).collect();
     let body = (!fields.is_empty()).then(|| quote!({ #(#fields),* }));
     quote! {
-        #kind #group #(#timers)* #enter
+        #kind #group #(#timers)* #enter #waits
         #(#[on(#ons)])*
         #ident #body
     }

@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use fsm_core::{
     EventInfo, FieldInfo, FiredBy, Graph, GroupInfo, HistoryInfo, StateInfo, StateKind, TimerInfo, TransitionInfo,
+    WaitInfo, WaitQuantity,
 };
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
@@ -141,6 +142,65 @@ impl Module {
         apply.arms.iter().filter_map(arm).collect()
     }
 
+    /// What `__user_code::name` is: the value of a constant, or the body of a function.
+    fn user_code(&self, name: &str) -> Option<String> {
+        let name = name.strip_prefix("__user_code::")?;
+        let inside = self.0.iter().find_map(|item| match item {
+            Item::Mod(module) if module.ident == "__user_code" => module.content.as_ref(),
+            _ => None,
+        });
+        inside?.1.iter().find_map(|item| match item {
+            Item::Const(item) if item.ident == name => Some(text(&item.expr)),
+            Item::Fn(item) if item.sig.ident == name => Some(text(&item.block)),
+            _ => None,
+        })
+    }
+
+    /// The method of a trait of the runtime, in its implementation for the enum.
+    fn method(&self, name: &str) -> Option<&syn::Block> {
+        self.impls().filter(|item| item.trait_.is_some()).flat_map(|item| &item.items).find_map(|item| match item {
+            ImplItem::Fn(item) if item.sig.ident == name => Some(&item.block),
+            _ => None,
+        })
+    }
+
+    /// The events of waits: the state, the place of the wait and the event, and the fields of its payload.
+    pub(super) fn fired_by_waits(&self) -> BTreeSet<Pair> {
+        let arms = self.method("wait_event").into_iter().flat_map(arms);
+        let fired = arms.filter_map(|arm| {
+            let (pattern, body) = (text(&arm.pat), text(&arm.body));
+            let (state, place) = pattern.strip_prefix("(State::")?.strip_suffix(')')?.split_once(',')?;
+            let (place, function) = (place.trim_end_matches("usize"), body.split_once("Some(")?.1.strip_suffix("())")?);
+            let code = self.user_code(function).expect("the event of a wait");
+            let event = code.split_once("Event::")?.1;
+            let (event, payload) = event.split_once('(')?;
+            let fields = payload.split('{').nth(1).unwrap_or_default().split(',');
+            let fields: Vec<_> = fields.filter_map(|field| Some(field.split_once(':')?.0.to_owned())).collect();
+            Some((state.to_owned(), format!("{place} {event}"), fields.join(" ")))
+        });
+        fired.collect()
+    }
+
+    /// The fields with the ids that each state waits for, in the order of its waits; with `…` for several ids.
+    pub(super) fn awaited(&self) -> BTreeSet<(String, String)> {
+        let arms = self.method("awaited_ids").into_iter().flat_map(arms);
+        let awaited = arms.filter_map(|arm| {
+            let (pattern, body) = (text(&arm.pat), text(&arm.body));
+            let (state, bound) = pattern.strip_prefix("Self::")?.split_once('{')?;
+            let field = |variable: &str| {
+                let bound = bound.split(',').filter_map(|bound| bound.split_once(':'));
+                bound.into_iter().find(|bound| bound.1 == variable).map(|bound| bound.0.to_owned())
+            };
+            let ids = body.split("instance_id").skip(1).map(|id| {
+                let several = if id.starts_with('s') { "…" } else { "" };
+                let variable = id.split_once('(').expect("a call").1.split(')').next().expect("an argument");
+                format!("{}{several}", field(variable).expect("a field"))
+            });
+            Some((state.to_owned(), ids.collect::<Vec<_>>().join(" ")))
+        });
+        awaited.collect()
+    }
+
     /// The graph constant.
     pub(super) fn graph(&self) -> Graph {
         let graph = self.0.iter().find_map(|item| match item {
@@ -154,7 +214,7 @@ impl Module {
                 "with_doc" => built.with_doc(string(argument)),
                 "with_version" => built.with_version(integer(argument)),
                 "with_context" => built.with_context(string(argument)),
-                "with_states" => built.with_states(list(argument, state)),
+                "with_states" => built.with_states(list(argument, |it| state(it, self))),
                 "with_events" => built.with_events(list(argument, event)),
                 "with_transitions" => built.with_transitions(list(argument, transition)),
                 "with_groups" => built.with_groups(list(argument, group)),
@@ -165,7 +225,15 @@ impl Module {
     }
 }
 
-fn state(expr: &Expr) -> StateInfo {
+/// The arms of a `match` that is the last expression of a block.
+fn arms(block: &syn::Block) -> &[syn::Arm] {
+    match block.stmts.last() {
+        Some(syn::Stmt::Expr(Expr::Match(last), _)) => &last.arms,
+        _ => &[],
+    }
+}
+
+fn state(expr: &Expr, module: &Module) -> StateInfo {
     let state = Built::of(expr);
     let mut built = StateInfo::new(string(state.argument(0)));
     for (method, argument) in &state.calls {
@@ -184,10 +252,43 @@ fn state(expr: &Expr) -> StateInfo {
             "with_timers" => built.with_timers(list(argument, timer)),
             "with_exhausted" => built.with_exhausted(string(argument)),
             "with_enter" => built.with_enter(string(argument)),
+            "with_waits" => built.with_waits(list(argument, |it| wait(it, module))),
             other => panic!("unexpected {other}"),
         };
     }
     built
+}
+
+fn wait(expr: &Expr, module: &Module) -> WaitInfo {
+    let wait = Built::of(expr);
+    let states = module.user_code(&text(wait.argument(2)));
+    let states = states.unwrap_or_else(|| panic!("no {}", text(wait.argument(2))));
+    let mut built = WaitInfo::new(
+        string(wait.argument(0)),
+        string(wait.argument(1)),
+        named_states(&states),
+        string(wait.argument(3)),
+    );
+    for (method, argument) in &wait.calls {
+        built = match (&**method, text(argument).rsplit("::").next()) {
+            ("with_missing", _) => built.with_missing(boolean(argument)),
+            ("with_quantity", Some("All")) => built.with_quantity(WaitQuantity::All),
+            ("with_quantity", Some("Any")) => built.with_quantity(WaitQuantity::Any),
+            ("with_quantity", Some("AtLeast(2u32)")) => built.with_quantity(WaitQuantity::AtLeast(2)),
+            other => panic!("unexpected {other:?}"),
+        };
+    }
+    built
+}
+
+/// The names in `&[<<wait_0_machine_S1as…>::State>::S2.as_str()]`.
+fn named_states(states: &str) -> &'static [&'static str] {
+    let inner = states.trim_start_matches("&[").trim_end_matches(']');
+    let name = |state: &str| {
+        let (_, name) = state.rsplit_once("::State>::").expect("a state of the other machine");
+        &*String::leak(name.trim_end_matches(".as_str()").to_owned())
+    };
+    Vec::leak(inner.split(',').filter(|state| !state.is_empty()).map(name).collect())
 }
 
 fn timer(expr: &Expr) -> TimerInfo {

@@ -12,16 +12,18 @@ use std::{
 
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
-use fsm_core::FiredBy;
+use fsm_core::{FiredBy, WaitInfo};
 use syn::DeriveInput;
 
 use crate::{diagram::reading, model::Machine};
-use declared::{Declared, Delay, Kind, declarations, delay, event_name, group_name, name};
+use declared::{Declared, Delay, FIELDS, Kind, Wait, declarations, delay, event_name, group_name, name};
 use expansion::{Module, Pair};
 use naive::{Naive, Transition};
 
 /// The kind of a valid declaration with a history.
 const HISTORY: &str = "valid, with a history";
+/// The kind of a valid declaration that waits, and of one of which callers cannot fire what a wait fires.
+const WAITS: [&str; 2] = ["valid, with a wait", "valid, with `by = worker` for a wait"];
 
 /// How often each kind of error was seen; `"valid"` counts declarations without errors.
 type Seen = BTreeMap<String, usize>;
@@ -44,6 +46,9 @@ fn random_declarations_match_the_reference_model() {
     let seen = seen.into_inner();
     assert!(seen.get("valid").is_some_and(|valid| *valid > 100), "too few valid declarations: {seen:#?}");
     assert!(seen.get(HISTORY).is_some_and(|valid| *valid > 20), "too few histories: {seen:#?}");
+    for (kind, least) in WAITS.into_iter().zip([20, 2]) {
+        assert!(seen.get(kind).is_some_and(|valid| *valid >= least), "too few of `{kind}`: {seen:#?}");
+    }
     assert!(seen.len() > 30, "kinds of errors are missing: {seen:#?}");
 }
 
@@ -64,6 +69,14 @@ fn compare(declared: &Declared) -> Result<BTreeSet<String>, String> {
         same.map_err(|difference| format!("{difference}\n{shown}"))?;
         let mut kinds = BTreeSet::from(["valid".to_owned()]);
         kinds.extend(naive.transitions.iter().any(|on| on.history.is_some()).then(|| HISTORY.to_owned()));
+        let waits = declared.states.iter().enumerate();
+        let waits = waits.flat_map(|(state, it)| it.waits.iter().map(move |wait| (state, it, wait)));
+        for (state, it, wait) in waits {
+            kinds.insert(WAITS[0].to_owned());
+            let only = it.kind == Kind::Rest && !it.timers.contains(&wait.event);
+            let by = naive.transitions.iter().any(|on| on.by && (on.from, on.event) == (state, wait.event));
+            kinds.extend((only && by).then(|| WAITS[1].to_owned()));
+        }
         return Ok(kinds);
     }
     let kind = |error: &String| error.split('`').step_by(2).take(3).collect::<Vec<_>>().join("…");
@@ -161,7 +174,32 @@ fn same_machine(declared: &Declared, naive: &Naive<'_>, module: &Module) -> Resu
         .iter()
         .map(|state| state.timers.iter().map(|timer| format!("{} {}", timer.event, timer.delay)).collect::<Vec<_>>());
     same("timers", &found.collect::<Vec<_>>(), &timers.collect())?;
+    same_waits(declared, module)?;
     same_graph(naive, module)
+}
+
+/// Compares what states wait for: in the graph, and in what the runtime reads and fires.
+fn same_waits(declared: &Declared, module: &Module) -> Result<(), String> {
+    let waits = declared.states.iter().map(|state| state.waits.iter().map(Wait::text).collect::<Vec<_>>());
+    let shown = |wait: &WaitInfo| format!("{wait} => {}", wait.event);
+    let found = module.graph().states.iter().map(|state| state.waits.iter().map(shown).collect::<Vec<_>>());
+    same("waits", &found.collect::<Vec<_>>(), &waits.collect())?;
+    let mut fired = BTreeSet::new();
+    for (state, it) in declared.states.iter().enumerate() {
+        for (place, wait) in it.waits.iter().enumerate() {
+            let fields = declared.events[wait.event];
+            let payload: Vec<_> = (0..2).filter(|field| fields[*field]).map(|field| FIELDS[field].to_owned()).collect();
+            fired.insert((format!("S{state}"), format!("{place} {}", pascal(wait.event)), payload.join(" ")));
+        }
+    }
+    same("events that waits fire", &module.fired_by_waits(), &fired)?;
+    let ids = declared.states.iter().enumerate().filter(|(_, state)| !state.waits.is_empty()).map(|(index, state)| {
+        let id = |wait: &Wait| {
+            if wait.quantity == 0 { FIELDS[wait.field].to_owned() } else { format!("{}…", FIELDS[wait.field]) }
+        };
+        (format!("S{index}"), state.waits.iter().map(id).collect::<Vec<_>>().join(" "))
+    });
+    same("ids that are waited for", &module.awaited(), &ids.collect())
 }
 
 fn index(state: &str) -> usize {

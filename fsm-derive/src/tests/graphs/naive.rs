@@ -66,6 +66,7 @@ impl<'d> Naive<'d> {
         }
         declared.wide.iter().for_each(|on| naive.shared(on, Origin::Wide));
         naive.timers();
+        naive.waits();
         naive.rewinds();
         naive.carried();
         naive.histories();
@@ -268,13 +269,52 @@ impl<'d> Naive<'d> {
         }
     }
 
-    /// What is `by = worker` needs a worker or a timer. One error for each declaration.
+    /// The other machine is not known, so only what the declaration itself has is checked.
+    fn waits(&mut self) {
+        for (index, state) in self.declared.states.iter().enumerate() {
+            let mut waits = false;
+            for wait in &state.waits {
+                let (state_name, event) = (name(index), event_name(wait.event));
+                if state.kind == Kind::End {
+                    self.error(format!("end state `{state_name}` cannot wait"));
+                    continue;
+                }
+                let mut seen = BTreeSet::new();
+                for twice in wait.states.iter().filter(|state| !seen.insert(**state)) {
+                    self.error(format!("`{}` is listed twice", name(*twice)));
+                }
+                let field = state.fields[wait.field];
+                if !field {
+                    let field = FIELDS[wait.field];
+                    self.error(format!("`{state_name}` has no field `{field}` with the id to wait for"));
+                }
+                let accepted = self.transitions.iter().any(|on| on.from == index && on.event == wait.event);
+                if !accepted && self.complete {
+                    self.error(format!(
+                        "`waits` of `{state_name}` fires `{event}`, which `{state_name}` does not accept"
+                    ));
+                }
+                waits |= field && accepted;
+            }
+            if waits && !self.declared.durable {
+                self.error("`waits` requires a durable machine".into());
+            }
+        }
+    }
+
+    /// What is `by = worker` needs a worker, a timer or a wait. One error for each declaration.
     fn fired(&mut self) {
         let mut reported = Vec::new();
         for Transition { from, event, origin, .. } in self.transitions.clone().iter().filter(|transition| transition.by)
         {
             let state = &self.declared.states[*from];
-            let fired = state.kind == Kind::Work || state.timers.contains(event);
+            let waited = state.waits.iter().any(|wait| wait.event == *event);
+            // A timer or a wait with an error may be meant to fire it.
+            let accepted = |event: usize| self.transitions.iter().any(|on| on.from == *from && on.event == event);
+            let unknown = (state.kind == Kind::End && !state.waits.is_empty())
+                || state.timers.iter().any(|timer| !accepted(*timer))
+                || state.waits.iter().any(|wait| !accepted(wait.event) || !state.fields[wait.field]);
+            let fired = state.kind == Kind::Work || state.timers.contains(event) || waited || unknown;
             let own = *origin == Origin::Own;
             if self.complete && self.declared.durable && !fired && (own || !reported.contains(&(*origin, *event))) {
                 reported.push((*origin, *event));
