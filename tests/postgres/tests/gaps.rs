@@ -38,7 +38,7 @@ async fn an_earlier_number_of_a_later_transaction_is_read() {
     insert(&early, schema).await;
     early.batch_execute("COMMIT").await.unwrap();
     for _ in 0..3 {
-        assert_eq!(sequences(&store).await, [0_u64; 0], "the first entry may still come");
+        assert_eq!(sequences(&store).await, [0; 0], "the first entry may still come");
         assert_eq!(store.last_sequence().await.unwrap(), 0);
     }
     late.batch_execute("COMMIT").await.unwrap();
@@ -56,7 +56,7 @@ async fn a_number_that_was_rolled_back_is_left_out() {
     insert(&late, schema).await;
     insert(&early, schema).await;
     early.batch_execute("COMMIT").await.unwrap();
-    assert_eq!(sequences(&store).await, [0_u64; 0]);
+    assert_eq!(sequences(&store).await, [0; 0]);
     late.batch_execute("ROLLBACK").await.unwrap();
     assert_eq!(sequences(&store).await, [2]);
     assert_eq!(store.last_sequence().await.unwrap(), 2);
