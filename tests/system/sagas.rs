@@ -85,6 +85,7 @@ impl Providers {
             Answer::Never => {
                 self.reached.notify_one();
                 cancelled.await;
+                self.done.lock().unwrap().push(format!("{call} ends"));
                 Err("it was cancelled".into())
             }
         }
@@ -245,12 +246,12 @@ async fn u2_an_interrupted_step_is_undone_if_it_says_so() {
     world.providers.reached.notified().await;
     world.trips.fire("t", trip::event::Cancel).await.unwrap();
     world.runtime.run_until_idle().await.unwrap();
-    assert_eq!(world.providers.done(), ["reserve Ada", "charge Ada", "refund t", "release 12A"]);
+    assert_eq!(world.providers.done(), ["reserve Ada", "charge Ada", "charge ends", "refund t", "release 12A"]);
     world.providers.will("reserve", Answer::Never);
     world.create("u").await;
     world.providers.reached.notified().await;
     world.trips.fire("u", trip::event::Cancel).await.unwrap();
     world.runtime.run_until_idle().await.unwrap();
-    assert_eq!(world.providers.done()[4..], ["reserve Ada"], "it says `skip`");
+    assert_eq!(world.providers.done()[5..], ["reserve Ada", "reserve ends"], "it says `skip`");
     assert_eq!(world.trips.get("u").await.unwrap().state(), trip::State::Cancelled);
 }
