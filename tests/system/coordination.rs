@@ -340,7 +340,7 @@ async fn g1_a_result_is_kept_for_its_time() {
     let world = World::new();
     let runtime = world.runtime().await;
     let call = async |value: u32| {
-        let once = runtime.once::<String>("n").ttl(Duration::from_secs(60));
+        let once = runtime.once::<String>("n").ttl(Duration::from_mins(1));
         once.run(async |_: OnceAttempt| Ok(value)).await.unwrap()
     };
     assert_eq!((call(1).await, call(2).await), (1, 1));
@@ -505,7 +505,7 @@ async fn g4_the_instance_of_a_process_that_ends_lapses() {
     assert!(matches!(next(&world, &mut watch).await, ServiceChange::Added(_)));
     let began = world.clock.clock().elapsed();
     assert!(matches!(next(&world, &mut watch).await, ServiceChange::Removed(_)));
-    let took = world.clock.clock().elapsed() - began;
+    let took = world.clock.clock().elapsed().saturating_sub(began);
     assert!(took <= TTL + Duration::from_secs(2), "{took:?}");
 }
 

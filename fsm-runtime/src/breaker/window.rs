@@ -92,8 +92,8 @@ mod tests {
                 window.add(failed, Duration::from_millis(now));
                 let within: Vec<bool> =
                     all.iter().filter(|(part, _)| part + 10 > now / 100).map(|(_, failed)| *failed).collect();
-                let failures = within.iter().filter(|failed| **failed).count();
-                let reached = within.len() >= least as usize && failures as f64 / within.len() as f64 >= rate;
+                let failures = u32::try_from(within.iter().filter(|failed| **failed).count()).unwrap();
+                let reached = within.len() >= least as usize && f64::from(failures) / f64::from(u32::try_from(within.len()).unwrap()) >= rate;
                 prop_assert_eq!(window.is_at_rate(Duration::from_millis(now)), reached);
             }
         }

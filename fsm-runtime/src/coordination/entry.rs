@@ -136,7 +136,7 @@ impl Entry {
         self.stop_renewing();
         let id = std::mem::take(&mut self.id);
         let engine = self.coordination.engine.clone();
-        (!id.is_empty()).then(|| async move {
+        (!id.is_empty()).then_some(async move {
             let Some(entries) = engine.store.ephemerals() else { return Ok(()) };
             engine.asked("remove_entry", entries.remove_entry(id, engine.now())).await
         })

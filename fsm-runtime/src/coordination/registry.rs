@@ -248,16 +248,16 @@ impl Shared {
         loop {
             let lost = entry.lost.clone();
             tokio::select! {
-                command = commands.recv() => match command {
-                    None => return entry.remove().await,
-                    Some(()) => {
-                        let value = self.value.lock().clone();
-                        if let Err(error) = entry.set_value(value).await {
-                            tracing::warn!(service = self.name, %error, "a registration could not be updated; it is made again");
-                            lost.cancel();
-                        }
+                command = commands.recv() => {
+                    if command.is_none() {
+                        return entry.remove().await;
                     }
-                },
+                    let value = self.value.lock().clone();
+                    if let Err(error) = entry.set_value(value).await {
+                        tracing::warn!(service = self.name, %error, "a registration could not be updated; it is made again");
+                        lost.cancel();
+                    }
+                }
                 () = engine.closing.cancelled() => return entry.remove().await,
                 () = lost.cancelled() => {
                     tracing::warn!(service = self.name, "a registration was lost; it is made again");

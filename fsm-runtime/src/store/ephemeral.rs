@@ -8,7 +8,7 @@ use tokio::sync::watch;
 ///
 /// An entry is in the queue of its kind and name. It is live until its lease lapses, until its holder removes it, or until its result
 /// is [kept](Ephemerals::keep_result). The first live entry of a queue is the holder of a lock, the others wait in order. Entries of a
-/// registry have no order to care for. (ZooKeeper calls such entries ephemeral and sequential; this is its recipe for locks.)
+/// registry have no order to care for. (`ZooKeeper` calls such entries ephemeral and sequential; this is its recipe for locks.)
 ///
 /// # Contract
 /// - **Order.** The sequence of an entry comes from the store's sequence of [fences](super::Claim), so it is greater than those of all

@@ -127,7 +127,7 @@ async fn fill(store: &Sqlite) -> Row {
         seen: None,
         desired: Some("{\"goal\":\"Closed\"}".to_owned()),
         desired_by: Some("ada".to_owned()),
-        due: Some(Duration::from_secs(60)),
+        due: Some(Duration::from_mins(1)),
         note: None,
     };
     let row = committed(store, Change::SetDesiredState(desired)).await;
@@ -384,7 +384,7 @@ async fn a_copy_that_breaks_off_changes_nothing() {
     let error = source
         .copy_to(&through, |progress| {
             if progress.copied.history > 0 {
-                proxy.cut_off()
+                proxy.cut_off();
             }
         })
         .await

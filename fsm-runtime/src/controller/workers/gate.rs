@@ -129,8 +129,8 @@ mod tests {
         watch::channel(LiveNodes::from_iter([("M".to_owned(), nodes)])).1
     }
 
-    fn key(name: &str) -> LimitKey {
-        Some(name.into())
+    fn key(name: &str) -> Arc<str> {
+        name.into()
     }
 
     #[test]
@@ -139,12 +139,12 @@ mod tests {
         let rate = Rate::new(1, Duration::from_secs(10)).burst(2);
         let mut rate = StateRate::new(rate, clock.clock(), live(1), "M");
         let now = || clock.clock().elapsed();
-        assert_eq!(rate.start(&key("a"), now()), Ok(()));
-        assert_eq!(rate.start(&key("a"), now()), Ok(()));
-        assert_eq!(rate.start(&key("a"), now()), Err(now() + Duration::from_secs(10)));
-        assert_eq!(rate.start(&key("b"), now()), Ok(()));
+        assert_eq!(rate.start(&Some(key("a")), now()), Ok(()));
+        assert_eq!(rate.start(&Some(key("a")), now()), Ok(()));
+        assert_eq!(rate.start(&Some(key("a")), now()), Err(now() + Duration::from_secs(10)));
+        assert_eq!(rate.start(&Some(key("b")), now()), Ok(()));
         clock.advance(Duration::from_secs(10));
-        assert_eq!(rate.start(&key("a"), now()), Ok(()));
+        assert_eq!(rate.start(&Some(key("a")), now()), Ok(()));
     }
 
     #[test]
@@ -153,7 +153,7 @@ mod tests {
         let mut rate = StateRate::new(Rate::new(1, Duration::from_secs(1)), clock.clock(), live(1), "M");
         for n in 0..5 * MANY_KEYS {
             clock.advance(Duration::from_secs(1));
-            rate.start(&key(&n.to_string()), clock.clock().elapsed()).unwrap();
+            rate.start(&Some(key(&n.to_string())), clock.clock().elapsed()).unwrap();
         }
         assert!(rate.limiter.len() <= MANY_KEYS + 1);
     }

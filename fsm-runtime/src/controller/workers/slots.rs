@@ -384,8 +384,8 @@ mod tests {
         Slots::new(9, HashMap::from([("A", StateLimits { slots: None, gate })]))
     }
 
-    fn account(name: &str) -> LimitKey {
-        Some(name.into())
+    fn account(name: &str) -> Arc<str> {
+        name.into()
     }
 
     #[test]
@@ -393,13 +393,13 @@ mod tests {
         let (clock, seconds) = (ManualClock::new(SystemTime::UNIX_EPOCH), Duration::from_secs);
         let mut slots = limited(&clock);
         let begin = clock.clock().elapsed();
-        assert!(matches!(slots.take(&key(0), "A", account("x"), begin), Taken::Slot));
-        let Taken::Queued(waits) = slots.take(&key(1), "A", account("x"), begin) else {
+        assert!(matches!(slots.take(&key(0), "A", Some(account("x")), begin), Taken::Slot));
+        let Taken::Queued(waits) = slots.take(&key(1), "A", Some(account("x")), begin) else {
             panic!("its account has used its start")
         };
         assert_eq!(waits.show(begin), WaitsFor::Rate { left: seconds(10) });
-        assert!(matches!(slots.take(&key(2), "A", account("x"), begin), Taken::Queued(_)));
-        assert!(matches!(slots.take(&key(3), "A", account("y"), begin), Taken::Slot), "another account");
+        assert!(matches!(slots.take(&key(2), "A", Some(account("x")), begin), Taken::Queued(_)));
+        assert!(matches!(slots.take(&key(3), "A", Some(account("y")), begin), Taken::Slot), "another account");
         assert!(slots.has(&key(4), "B"), "another state");
         assert_eq!(slots.taken.len(), 3, "waiting takes no slot");
         assert_eq!(slots.next_opening(), Some(begin + seconds(10)));

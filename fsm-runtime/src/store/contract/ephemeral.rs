@@ -122,7 +122,7 @@ pub async fn g4_entries_are_listed_with_their_values(store: &Arc<dyn Store>) {
         enter(entries, name, id).await;
     }
     assert!(entries.set_entry_value("3".into(), "{\"load\":1}".into(), now()).await.unwrap());
-    entries.renew_entry("2".into(), Duration::from_secs(60), now()).await.unwrap();
+    entries.renew_entry("2".into(), Duration::from_mins(1), now()).await.unwrap();
     let ids = async |name: Option<&str>, after, limit, seconds| {
         let page = entries.entries("lock", name.map(str::to_owned), after, limit, later(seconds)).await.unwrap();
         page.into_iter().map(|entry| (entry.id, entry.value)).collect::<Vec<_>>()
