@@ -226,6 +226,7 @@ impl XstateJson {
     }
 
     /// The description of a transition that not only callers fire, or not at all, or that is on the way back of a saga.
+    #[inline]
     fn fired_by(&self, transition: &TransitionInfo) -> String {
         let worker = (!transition.by.includes_callers()).then(|| String::from("by worker"));
         let undo = self.0.leads_back(transition).then(|| String::from("undo"));

@@ -28,7 +28,7 @@ async fn sequences(store: &Postgres) -> Vec<u64> {
 
 /// The transaction that owns the earlier number has the later id: no snapshot that is taken meanwhile knows of it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_earlier_number_of_a_later_transaction_is_read() {
+async fn n22_an_earlier_number_of_a_later_transaction_is_read() {
     let (server, schema) = (Server::start(), "fsm");
     let store = Postgres::open(server.url()).await.unwrap();
     let (early, late) = (server.connect().await, server.connect().await);
@@ -47,7 +47,7 @@ async fn an_earlier_number_of_a_later_transaction_is_read() {
 
 /// A number of a transaction that was rolled back holds nothing back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_number_that_was_rolled_back_is_left_out() {
+async fn n22_a_number_that_was_rolled_back_is_left_out() {
     let (server, schema) = (Server::start(), "fsm");
     let store = Postgres::open(server.url()).await.unwrap();
     let (early, late) = (server.connect().await, server.connect().await);

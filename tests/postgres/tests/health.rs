@@ -25,7 +25,7 @@ enum Lamp {
 
 /// A transaction of somebody else keeps the old versions of rows, and is named.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_open_snapshot_keeps_dead_rows_and_is_named() {
+async fn n39_an_open_snapshot_keeps_dead_rows_and_is_named() {
     // The server of this test alone: other tests have snapshots, too.
     let server = Server::start();
     let store = Postgres::open(server.url()).await.unwrap();

@@ -190,7 +190,7 @@ async fn m2_nodes_of_a_server_divide_the_buckets_by_default() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn m3_the_buckets_of_a_killed_node_go_to_all_others() {
+async fn m3_n28_buckets_of_a_killed_node_go_to_all_others() {
     let server = Server::start();
     let world = World::new(&server);
     let (mut nodes, client) = (world.start_all(8).await, world.client().await);
@@ -262,7 +262,7 @@ async fn m3_a_leaving_node_of_a_server_hands_its_buckets_over() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn m3_work_goes_on_while_each_node_is_restarted() {
+async fn m3_n29_work_goes_on_while_each_node_is_restarted() {
     let mut world = World::new(Server::shared());
     let (mut nodes, client) = (world.start_all(4).await, world.client().await);
     let before = joined(&client, 4).await;
@@ -305,7 +305,7 @@ async fn m3_work_goes_on_while_each_node_is_restarted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn m1_a_crash_loop_moves_no_bucket_of_a_server() {
+async fn m1_n30_a_crash_loop_moves_no_bucket_of_a_server() {
     let world = World::new(Server::shared());
     let (nodes, client) = (world.start_all(2).await, world.client().await);
     let before = joined(&client, 2).await;
@@ -332,7 +332,7 @@ async fn m1_a_crash_loop_moves_no_bucket_of_a_server() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn m5_a_dead_node_of_a_list_is_skipped_unless_alone() {
+async fn m5_n31_a_dead_node_of_a_list_is_skipped_unless_alone() {
     for alone in [false, true] {
         let mut world = World::new(Server::shared());
         let list = || if alone { Members::listed(["a", "b"]).alone() } else { Members::listed(["a", "b"]) };
@@ -369,7 +369,7 @@ async fn m5_a_dead_node_of_a_list_is_skipped_unless_alone() {
 
 /// Each leaves most buckets to the other.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn m5_lists_that_differ_work_each_instance_once() {
+async fn m5_n32_lists_that_differ_work_each_instance_once() {
     let mut world = World::new(Server::shared());
     let interval = Duration::from_millis(500);
     let lists = [("a", ["a", "b=1000"]), ("b", ["a=1000", "b"])];
