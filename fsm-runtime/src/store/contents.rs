@@ -1,6 +1,6 @@
 //! The contents of a store in pages: what one store reads and another one writes where a store is copied.
 
-use super::{Definition, HistoryEntry, Key, OperationEntry, Row};
+use super::{Definition, HistoryEntry, KeptResult, Key, OperationEntry, Row};
 use std::{fmt, time::SystemTime};
 use uuid::Uuid;
 
@@ -20,13 +20,21 @@ pub struct Copied {
     pub operations: u64,
     /// Stored definitions of machines.
     pub definitions: u64,
+    /// Results of functions that run [once](crate::coordination::Once).
+    pub results: u64,
 }
 
 impl Copied {
     /// All of them.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.instances + self.history + self.idempotency_keys + self.subscribers + self.operations + self.definitions
+        self.instances
+            + self.history
+            + self.idempotency_keys
+            + self.subscribers
+            + self.operations
+            + self.definitions
+            + self.results
     }
 
     pub(crate) fn add(&mut self, page: &Page) {
@@ -37,6 +45,7 @@ impl Copied {
             Page::Keys(items) => (&mut self.idempotency_keys, items.len()),
             Page::Operations(items) => (&mut self.operations, items.len()),
             Page::Subscribers(items) => (&mut self.subscribers, items.len()),
+            Page::Results(items) => (&mut self.results, items.len()),
         };
         *count += items as u64;
     }
@@ -44,11 +53,11 @@ impl Copied {
 
 impl fmt::Display for Copied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { instances, history, idempotency_keys, subscribers, operations, definitions } = self;
+        let Self { instances, history, idempotency_keys, subscribers, operations, definitions, results } = self;
         write!(
             f,
             "{instances} instances, {history} history entries, {idempotency_keys} idempotency keys, {subscribers} subscribers, \
-             {operations} operations, {definitions} definitions"
+             {operations} operations, {definitions} definitions, {results} results"
         )
     }
 }
@@ -85,6 +94,7 @@ pub(crate) enum Page {
     Operations(Vec<OperationEntry>),
     /// Names and positions.
     Subscribers(Vec<(String, u64)>),
+    Results(Vec<StoredResult>),
 }
 
 /// An idempotency key.
@@ -96,4 +106,12 @@ pub(crate) struct StoredKey {
     /// The entry that was written under it.
     pub(crate) sequence: u64,
     pub(crate) at: SystemTime,
+}
+
+/// A result that is kept for a time.
+#[derive(Debug)]
+pub(crate) struct StoredResult {
+    pub(crate) kind: String,
+    pub(crate) name: String,
+    pub(crate) kept: KeptResult,
 }

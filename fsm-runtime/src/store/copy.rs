@@ -110,10 +110,10 @@ impl CopyError {
 
 impl Sqlite {
     /// Moves the contents of this store to `target`, a new store on PostgreSQL: instances, history, idempotency keys, positions of
-    /// subscribers, the operators' log and the definitions of machines. Calls `progress` after each page.
+    /// subscribers, the operators' log, the definitions of machines, and results that are kept. Calls `progress` after each page.
     ///
     /// The numbers of versions and history entries stay the same, so that subscribers go on where they are. Fences of the copy are
-    /// above all that this store has given out. Leases are not copied: stop all processes that work on this store before. Claims of
+    /// above all that this store has given out. Leases are not copied, neither are locks and services: stop all processes that work on this store before. Claims of
     /// processes that were killed are copied, and processes of the copy take the work over.
     ///
     /// All is copied in one transaction of each store, or nothing. No process can write to this store until the copy has ended. Then
@@ -184,7 +184,7 @@ fn unstorable(page: &Page) -> Option<Key> {
             entries.iter().find(|it| has_nul(&it.key, it.idempotency_key.as_deref())).map(|it| &it.key)
         }
         Page::Keys(keys) => keys.iter().find(|it| has_nul(&it.key, Some(&it.idempotency_key))).map(|it| &it.key),
-        Page::Definitions(_) | Page::Operations(_) | Page::Subscribers(_) => None,
+        Page::Definitions(_) | Page::Operations(_) | Page::Subscribers(_) | Page::Results(_) => None,
     };
     key.cloned()
 }

@@ -6,9 +6,10 @@ use fsm_runtime::{
     ErrorKind, Runtime, StartPosition,
     prelude::*,
     store::{
-        Attempts, Cause, Change, Claim, Create, Definition, Entering, Filter, Group, HistoryEntry, HistoryQuery, Hold,
-        Key, Note, Operation, OperationEntry, Origin, Process, Prune, Purge, Release, Row, SaveCheckpoint,
-        SetDesiredState, Store, StoreError, Timer, TimerDue, Transition, Verdict,
+        Attempts, Cause, Change, Claim, Create, Definition, Entering, Ephemerals, Filter, Group, HistoryEntry,
+        HistoryQuery, Hold, KeptResult, Key, NewEphemeral, NewResult, Note, Operation, OperationEntry, Origin, Process,
+        Prune, Purge, Release, Row, SaveCheckpoint, SetDesiredState, Store, StoreError, Timer, TimerDue, Transition,
+        Verdict,
         copy::{CopyError, CopyProgress},
         postgres::Postgres,
         sqlite::Sqlite,
@@ -178,7 +179,37 @@ async fn fill(store: &Sqlite) -> Row {
     let mut operation = Operation::new("retry", origin());
     operation.why = Some("a test".to_owned());
     store.log_operation(operation, now()).await.unwrap();
+
+    keep_results(store).await;
     claimed
+}
+
+/// Results that are kept, a result whose time is over, and an entry under a lease.
+async fn keep_results(store: &Sqlite) {
+    let entries = store.ephemerals().unwrap();
+    let enter = |name: &str| NewEphemeral {
+        kind: "once",
+        name: name.to_owned(),
+        id: name.to_owned(),
+        holder: "one".to_owned(),
+        value: None,
+        ttl: PATIENCE,
+    };
+    let result = |name: &str, ttl| NewResult {
+        entry: name.to_owned(),
+        arguments: Some("[42]".to_owned()),
+        outcome: "\"receipt\"".to_owned(),
+        failed: name == "refused",
+        ttl,
+    };
+    for name in ["charge", "refused"] {
+        entries.enter(enter(name), now()).await.unwrap();
+        assert!(entries.keep_result(result(name, Duration::from_hours(1)), now()).await.unwrap());
+    }
+    let before = now() - Duration::from_mins(1);
+    entries.enter(enter("over"), before).await.unwrap();
+    assert!(entries.keep_result(result("over", Duration::from_secs(1)), before).await.unwrap());
+    entries.enter(enter("entered"), before).await.unwrap();
 }
 
 /// Everything that a store shows.
@@ -192,6 +223,7 @@ struct Contents {
     positions: Vec<Option<u64>>,
     definitions: Vec<Definition>,
     operations: Vec<OperationEntry>,
+    results: Vec<Option<KeptResult>>,
 }
 
 impl Contents {
@@ -204,6 +236,7 @@ impl Contents {
         let rest =
             |it: &Self| (it.last, it.pruned, it.positions.clone(), it.definitions.clone(), it.operations.clone());
         assert_eq!(rest(self), rest(before));
+        assert_eq!(self.results, before.results);
         assert!(self.keys == before.keys, "the keys differ");
     }
 
@@ -228,6 +261,10 @@ impl Contents {
         for name in ["audit", "mail", "nobody"] {
             positions.push(store.subscriber_position(name.to_owned()).await.unwrap());
         }
+        let mut results = Vec::new();
+        for name in ["charge", "refused", "over"] {
+            results.push(store.ephemerals().unwrap().result("once", name.to_owned(), now()).await.unwrap());
+        }
         Self {
             rows,
             history,
@@ -237,6 +274,7 @@ impl Contents {
             positions,
             definitions: store.definitions().await.unwrap(),
             operations: store.operations(u64::MAX, 100).await.unwrap(),
+            results,
         }
     }
 }
@@ -260,7 +298,10 @@ async fn everything_in_a_store_is_copied() {
     let mut steps: Vec<CopyProgress> = Vec::new();
     let copied = source.copy_to(&target, |progress| steps.push(*progress)).await.unwrap();
     assert_eq!((copied.instances, copied.history), (before.rows.len() as u64, before.history.len() as u64));
-    assert_eq!((copied.subscribers, copied.definitions, copied.operations), (2, 2, 2));
+    assert_eq!((copied.subscribers, copied.definitions, copied.operations, copied.results), (2, 2, 2, 2));
+    assert!(before.results[1].as_ref().is_some_and(|kept| kept.failed), "{:?}", before.results);
+    let entered = target.ephemerals().unwrap().entries("once", None, None, 10, now()).await.unwrap();
+    assert_eq!(entered, [], "entries under leases are not copied");
     assert!(steps.len() > 6, "{steps:?}");
     let last = steps.last().unwrap();
     assert_eq!((last.copied, last.of), (copied, copied));

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::store::{
     Definition, HistoryEntry, OperationEntry, Row, StoreError, Timer, TimerDue, bucket,
-    contents::{Numbers, Page, StoredKey},
+    contents::{Numbers, Page, StoredKey, StoredResult},
     timers_json,
 };
 use std::{
@@ -36,12 +36,13 @@ SELECT array_remove(ARRAY[
     CASE WHEN EXISTS (SELECT 1 FROM {schema}.keys) THEN 'idempotency keys' END,
     CASE WHEN EXISTS (SELECT 1 FROM {schema}.subscribers) THEN 'subscribers' END,
     CASE WHEN EXISTS (SELECT 1 FROM {schema}.operations) THEN 'operations' END,
-    CASE WHEN EXISTS (SELECT 1 FROM {schema}.machines) THEN 'definitions of machines' END], NULL)";
+    CASE WHEN EXISTS (SELECT 1 FROM {schema}.machines) THEN 'definitions of machines' END,
+    CASE WHEN EXISTS (SELECT 1 FROM {schema}.results) THEN 'results' END], NULL)";
 
 /// Keeps all others from writing.
 const LOCK: &str =
     "LOCK TABLE {schema}.leases, {schema}.instances, {schema}.history, {schema}.keys, {schema}.subscribers,
-    {schema}.operations, {schema}.machines, {schema}.meta IN SHARE ROW EXCLUSIVE MODE";
+    {schema}.operations, {schema}.machines, {schema}.results, {schema}.meta IN SHARE ROW EXCLUSIVE MODE";
 
 /// Written first, so that a commit whose answer was lost can be looked up.
 const TOKEN: &str = "INSERT INTO {schema}.lanes (lane, batch, missed, seen) VALUES ($1, 1, '{}', clock_timestamp())";
@@ -96,6 +97,11 @@ SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::boo
 
 const SUBSCRIBERS: &str = "
 INSERT INTO {schema}.subscribers (name, position) SELECT * FROM unnest($1::text[], $2::bigint[])";
+
+const RESULTS: &str = "
+INSERT INTO {schema}.results (kind, name, fence, arguments, outcome, failed, at, until)
+SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::boolean[], $7::timestamptz[],
+    $8::timestamptz[])";
 
 /// An open transaction that has locked the store. If it is dropped, nothing was changed.
 pub(in crate::store) struct Import {
@@ -231,7 +237,7 @@ fn without_nul(mut page: Page) -> Page {
                 .into_iter()
                 .for_each(replace);
         }),
-        Page::Definitions(_) | Page::Keys(_) | Page::Subscribers(_) => {}
+        Page::Definitions(_) | Page::Keys(_) | Page::Subscribers(_) | Page::Results(_) => {}
     }
     page
 }
@@ -244,6 +250,7 @@ fn insert(page: &Page) -> Statement<'_> {
         Page::Keys(keys) => self::keys(keys),
         Page::Operations(entries) => operations(entries),
         Page::Subscribers(items) => subscribers(items),
+        Page::Results(items) => results(items),
     }
 }
 
@@ -407,4 +414,17 @@ fn definitions(items: &[(Definition, SystemTime)]) -> Statement<'_> {
 
 fn subscribers(items: &[(String, u64)]) -> Statement<'_> {
     Columns::new(items, SUBSCRIBERS).text(|(name, _)| name).number(|(_, position)| *position).statement
+}
+
+fn results(items: &[StoredResult]) -> Statement<'_> {
+    Columns::new(items, RESULTS)
+        .text(|it| &it.kind)
+        .text(|it| &it.name)
+        .number(|it| it.kept.fence)
+        .optional(|it| &it.kept.arguments)
+        .text(|it| &it.kept.outcome)
+        .column(|it| it.kept.failed, Type::BOOL_ARRAY)
+        .time(|it| it.kept.at)
+        .time(|it| it.kept.until)
+        .statement
 }

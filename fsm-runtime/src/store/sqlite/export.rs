@@ -5,7 +5,8 @@ use super::{
     Sqlite, closed,
     connection::{error, store_file::StoreFile, transaction::Transaction},
     sql::{
-        columns::{COLUMNS, ENTRY_COLUMNS, time, to_entry, to_key, to_row, uuid},
+        columns::{COLUMNS, ENTRY_COLUMNS, micros, time, to_entry, to_key, to_row, uuid},
+        ephemeral::{RESULT_COLUMNS, to_result},
         leases, operations, read,
     },
 };
@@ -13,7 +14,7 @@ use crate::{
     clock::Clock,
     store::{
         Definition, Lease, Presence as _, StoreError,
-        contents::{Copied, Head, Numbers, Page, StoredKey},
+        contents::{Copied, Head, Numbers, Page, StoredKey, StoredResult},
     },
 };
 use rusqlite::{Connection, Row};
@@ -71,8 +72,8 @@ impl Sqlite {
             let failed = |e: rusqlite::Error| error::running(file, &e);
             let contents = |connection: &Connection| {
                 let live = leases::all(connection, now)?.into_iter().filter(|lease| lease.live).collect();
-                let head = (counts(connection)?, numbers(connection)?, live);
-                Ok(began.send(head).is_ok() && all(connection, &send)?)
+                let head = (counts(connection, now)?, numbers(connection)?, live);
+                Ok(began.send(head).is_ok() && all(connection, &send, now)?)
             };
             if file.read_only {
                 connection.execute_batch("BEGIN").map_err(failed)?;
@@ -114,7 +115,7 @@ impl Sqlite {
     }
 }
 
-fn counts(connection: &Connection) -> rusqlite::Result<Copied> {
+fn counts(connection: &Connection, now: SystemTime) -> rusqlite::Result<Copied> {
     let count = |table: &str| connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0));
     Ok(Copied {
         instances: count("fsm_instances")?,
@@ -123,6 +124,7 @@ fn counts(connection: &Connection) -> rusqlite::Result<Copied> {
         subscribers: count("fsm_subscribers")?,
         operations: count("fsm_operations")?,
         definitions: count("fsm_machines")?,
+        results: count(&results(now))?,
     })
 }
 
@@ -136,8 +138,13 @@ fn numbers(connection: &Connection) -> rusqlite::Result<Numbers> {
     })
 }
 
+/// The kept results whose time is not over.
+fn results(now: SystemTime) -> String {
+    format!("fsm_results WHERE until > {}", micros(now))
+}
+
 /// Sends all pages; `false` if nobody takes them any more.
-fn all(connection: &Connection, pages: &mpsc::Sender<Page>) -> rusqlite::Result<bool> {
+fn all(connection: &Connection, pages: &mpsc::Sender<Page>, now: SystemTime) -> rusqlite::Result<bool> {
     let definitions =
         "SELECT name, version, fingerprint, graph, controller, at FROM fsm_machines ORDER BY name, version";
     let keys =
@@ -164,6 +171,12 @@ fn all(connection: &Connection, pages: &mpsc::Sender<Page>) -> rusqlite::Result<
             |row| Ok((row.get(0)?, row.get(1)?)),
             |_| 0,
             Page::Subscribers,
+        )?
+        && table.send(
+            &format!("SELECT {RESULT_COLUMNS}, kind, name FROM {} ORDER BY kind, name", results(now)),
+            |row| Ok(StoredResult { kept: to_result(row)?, kind: row.get(6)?, name: row.get(7)? }),
+            |it| it.kept.outcome.len() + length(&it.kept.arguments),
+            Page::Results,
         )?)
 }
 

@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::time::{Duration, SystemTime};
 
 const COLUMNS: &str = "sequence, name, id, holder, value, since, until";
+pub(in crate::store::sqlite) const RESULT_COLUMNS: &str = "fence, outcome, at, until, arguments, failed";
 
 pub(in crate::store::sqlite) fn enter(
     connection: &Connection,
@@ -150,14 +151,10 @@ pub(in crate::store::sqlite) fn result(
     now: SystemTime,
 ) -> rusqlite::Result<Option<KeptResult>> {
     connection
-        .prepare_cached(
-            "SELECT fence, outcome, at, until, arguments, failed FROM fsm_results
-             WHERE kind = ?1 AND name = ?2 AND until > ?3",
-        )?
-        .query_row(params![kind, name, micros(now)], |row| {
-            let kept = KeptResult::new(row.get(0)?, row.get(1)?, time(row, 2)?, time(row, 3)?);
-            Ok(KeptResult { arguments: row.get(4)?, failed: row.get(5)?, ..kept })
-        })
+        .prepare_cached(&format!(
+            "SELECT {RESULT_COLUMNS} FROM fsm_results WHERE kind = ?1 AND name = ?2 AND until > ?3"
+        ))?
+        .query_row(params![kind, name, micros(now)], to_result)
         .optional()
 }
 
@@ -188,4 +185,10 @@ fn sweep(connection: &Connection, now: SystemTime) -> rusqlite::Result<()> {
 fn to_entry(row: &Row<'_>) -> rusqlite::Result<Ephemeral> {
     let entry = Ephemeral::new(row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, time(row, 5)?, time(row, 6)?);
     Ok(Ephemeral { value: row.get(4)?, ..entry })
+}
+
+/// From the columns [`RESULT_COLUMNS`].
+pub(in crate::store::sqlite) fn to_result(row: &Row<'_>) -> rusqlite::Result<KeptResult> {
+    let kept = KeptResult::new(row.get(0)?, row.get(1)?, time(row, 2)?, time(row, 3)?);
+    Ok(KeptResult { arguments: row.get(4)?, failed: row.get(5)?, ..kept })
 }
