@@ -57,6 +57,16 @@ pub(super) enum Closed {
     Probing,
 }
 
+impl Closed {
+    /// The time until the next probe; `None` while a probe is in flight.
+    pub(super) fn left(self, now: Duration) -> Option<Duration> {
+        match self {
+            Self::Until(until) => Some(until.saturating_sub(now)),
+            Self::Probing => None,
+        }
+    }
+}
+
 /// A circuit with its counts.
 #[derive(Debug)]
 pub(super) struct Counted {
@@ -93,16 +103,24 @@ impl Counted {
         self.failures_in_a_row
     }
 
+    /// Whether a call would be admitted at `now`.
+    pub(super) fn check(&self, now: Duration) -> Result<(), Closed> {
+        match self.circuit {
+            Circuit::Open { until } if now < until => Err(Closed::Until(until)),
+            Circuit::HalfOpen if self.probing => Err(Closed::Probing),
+            Circuit::Closed | Circuit::Open { .. } | Circuit::HalfOpen => Ok(()),
+        }
+    }
+
     /// Admits a call at `now`. Returns the epoch with which its end is recorded.
     pub(super) fn admit(&mut self, now: Duration) -> Result<u64, Closed> {
+        self.check(now)?;
         match circuit::Any::from(self.circuit) {
             circuit::Any::Closed(_) => {}
-            circuit::Any::Open(open) if now < open.until => return Err(Closed::Until(open.until)),
             circuit::Any::Open(open) => {
                 self.enter(open.probe());
                 self.probing = true;
             }
-            circuit::Any::HalfOpen(_) if self.probing => return Err(Closed::Probing),
             circuit::Any::HalfOpen(_) => self.probing = true,
         }
         Ok(self.epoch)

@@ -149,13 +149,7 @@ impl Breaker {
     /// # Errors
     /// [`OpenError`] if the call must not be made now.
     pub fn try_acquire(&self) -> Result<Permit, OpenError> {
-        self.admit().map_err(|closed| OpenError {
-            name: self.0.name.clone(),
-            probe_in: match closed {
-                Closed::Until(until) => Some(until.saturating_sub(self.0.clock.elapsed())),
-                Closed::Probing => None,
-            },
-        })
+        self.admit_work().map_err(|probe_in| OpenError { name: self.0.name.clone(), probe_in })
     }
 
     /// Admits a call.
@@ -164,13 +158,16 @@ impl Breaker {
         Ok(Permit::new(self.clone(), epoch))
     }
 
-    /// Admits a call; otherwise returns the time of the runtime's clock before which none is admitted, or `None` if that depends on the
-    /// end of a probe.
+    /// Whether a call would be admitted now; otherwise returns the time until the next probe, or `None` if that depends on the end of a
+    /// probe in flight.
+    pub(crate) fn check_work(&self) -> Result<(), Option<Duration>> {
+        let now = self.0.clock.elapsed();
+        self.0.state.lock().counted.check(now).map_err(|closed| closed.left(now))
+    }
+
+    /// Admits a call; otherwise as [`check_work`](Self::check_work).
     pub(crate) fn admit_work(&self) -> Result<Permit, Option<Duration>> {
-        self.admit().map_err(|closed| match closed {
-            Closed::Until(until) => Some(until.saturating_sub(self.0.clock.elapsed())),
-            Closed::Probing => None,
-        })
+        self.admit().map_err(|closed| closed.left(self.0.clock.elapsed()))
     }
 
     /// Whether `other` is a clone of this breaker.

@@ -62,21 +62,19 @@ pub(super) struct Shut {
 impl Gate {
     /// Uses a start of `key`. Returns the breaker's permit for it.
     pub(super) fn pass(&mut self, key: &LimitKey, now: Duration) -> Result<Option<Permit>, Shut> {
-        let permit = match &self.breaker {
-            None => None,
-            Some(breaker) => Some(breaker.admit_work().map_err(|wait| {
-                let until = wait.map(|wait| now.saturating_add(wait));
-                Shut { until, reason: Reason::Breaker { name: breaker.name().into(), until } }
-            })?),
+        let closed = |breaker: &Breaker, wait: Option<Duration>| {
+            let until = wait.map(|wait| now.saturating_add(wait));
+            Shut { until, reason: Reason::Breaker { name: breaker.name().into(), until } }
         };
-        if let Some(rate) = &mut self.rate {
-            // The permit is given back.
-            let until = rate.start(key, now).err();
-            if let Some(until) = until {
-                return Err(Shut { until: Some(until), reason: Reason::Rate { until } });
-            }
+        // Only looked at before the rate: a probe that the rate refuses would notify all who wait for the probe, again and again.
+        if let Some(breaker) = &self.breaker {
+            breaker.check_work().map_err(|wait| closed(breaker, wait))?;
         }
-        Ok(permit)
+        if let Some(rate) = &mut self.rate {
+            rate.start(key, now).map_err(|until| Shut { until: Some(until), reason: Reason::Rate { until } })?;
+        }
+        // Another caller may have become the probe meanwhile: then a start of the rate is lost.
+        self.breaker.as_ref().map(|breaker| breaker.admit_work().map_err(|wait| closed(breaker, wait))).transpose()
     }
 }
 
@@ -156,6 +154,24 @@ mod tests {
             rate.start(&Some(key(&n.to_string())), clock.clock().elapsed()).unwrap();
         }
         assert!(rate.limiter.len() <= MANY_KEYS + 1);
+    }
+
+    #[test]
+    fn c23_a_rate_that_refuses_a_probe_notifies_nobody() {
+        let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
+        let options = Breaker::options("b").failures_in_a_row(1).open_for(Duration::from_secs(30));
+        let breaker = options.clock(clock.clock()).build().unwrap();
+        let rate = StateRate::new(Rate::new(1, Duration::from_secs(60)), clock.clock(), live(1), "M");
+        let mut gate = Gate { rate: Some(rate), breaker: Some(breaker.clone()) };
+        gate.pass(&None, clock.clock().elapsed()).unwrap().unwrap().failed("503");
+        clock.advance(Duration::from_secs(30));
+        let changes = breaker.subscribe();
+        let now = clock.clock().elapsed();
+        let until = now + Duration::from_secs(30);
+        assert_eq!(gate.pass(&None, now).unwrap_err(), Shut { until: Some(until), reason: Reason::Rate { until } });
+        assert!(!changes.has_changed().unwrap(), "the work would be tried again at once, without end");
+        clock.advance(Duration::from_secs(30));
+        assert!(gate.pass(&None, clock.clock().elapsed()).unwrap().is_some(), "the probe");
     }
 
     proptest! {
