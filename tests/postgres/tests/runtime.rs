@@ -148,3 +148,17 @@ async fn n22_a_subscriber_misses_no_entry_of_many_nodes() {
     assert!(versions.values().all(|versions| *versions == [1, 2]), "{versions:?}");
     reader.shutdown(Duration::from_secs(5)).await;
 }
+
+/// Also where nothing but `once` is used.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn results_whose_time_is_over_are_removed() {
+    let (server, schema) = (Server::shared(), Server::shared().new_schema());
+    let runtime = client(Postgres::options(server.url()).schema(schema.clone())).await;
+    for n in 0..20 {
+        let once = runtime.once::<String>(format!("charge/{n}")).ttl(Duration::from_micros(1));
+        assert_eq!(once.run(async |_| Ok(n)).await.unwrap(), n);
+    }
+    let count = format!("SELECT count(*) FROM {schema}.results");
+    let kept: i64 = server.connect().await.query_one(&count, &[]).await.unwrap().get(0);
+    assert_eq!(kept, 1, "the last one");
+}

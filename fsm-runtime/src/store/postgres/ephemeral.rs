@@ -14,6 +14,15 @@ use tokio_postgres::{Row, types::Type};
 /// The time, which the first parameter replaces.
 const NOW: &str = "coalesce($1::timestamptz, clock_timestamp())";
 const COLUMNS: &str = "e.sequence, e.name, e.id, e.holder, e.since, e.until, e.value";
+/// Removes some of what is over, more than one call can add: parts of a `WITH` clause.
+const SWEEP: &str = "lapsed AS (
+    SELECT e.id FROM {schema}.entries e WHERE e.until <= coalesce($1::timestamptz, clock_timestamp()) LIMIT 16
+    FOR UPDATE SKIP LOCKED
+ ), expired AS (
+    SELECT r.kind, r.name FROM {schema}.results r WHERE r.until <= coalesce($1::timestamptz, clock_timestamp()) LIMIT 16
+    FOR UPDATE SKIP LOCKED
+ ), swept_entries AS (DELETE FROM {schema}.entries e USING lapsed l WHERE e.id = l.id
+ ), swept_results AS (DELETE FROM {schema}.results r USING expired x WHERE (r.kind, r.name) = (x.kind, x.name))";
 /// The first key of the advisory locks of queues; the second one is a hash of the queue.
 const QUEUES: i32 = 0x0066_736d;
 
@@ -27,7 +36,8 @@ impl Core {
              entered AS (
                 INSERT INTO {{schema}}.entries (sequence, kind, name, id, holder, value, since, until)
                 SELECT nextval('{{schema}}.fence'), $2, $3, $4, $5, $6, {NOW}, {NOW} + $7 * interval '1 microsecond' FROM queue
-                ON CONFLICT (id) DO NOTHING RETURNING sequence)
+                ON CONFLICT (id) DO NOTHING RETURNING sequence),
+             {SWEEP}
              SELECT sequence FROM entered UNION ALL SELECT e.sequence FROM {{schema}}.entries e WHERE e.id = $4"
         );
         let statement =
@@ -52,18 +62,9 @@ impl Core {
         Ok(!self.change_entries(self.timed(text, now).text(id).text(value)).await?.is_empty())
     }
 
-    /// Removes some of what is over, too.
-    pub(super) async fn remove_entry(&self, id: String, now: SystemTime) -> Result<(), StoreError> {
-        let text = format!(
-            "WITH lapsed AS (
-                SELECT e.id FROM {{schema}}.entries e WHERE e.until <= {NOW} LIMIT 16 FOR UPDATE SKIP LOCKED
-             ), expired AS (
-                SELECT r.kind, r.name FROM {{schema}}.results r WHERE r.until <= {NOW} LIMIT 16 FOR UPDATE SKIP LOCKED
-             ), results AS (
-                DELETE FROM {{schema}}.results r USING expired x WHERE (r.kind, r.name) = (x.kind, x.name))
-             DELETE FROM {{schema}}.entries e WHERE e.id = $2 OR e.id IN (SELECT l.id FROM lapsed l)"
-        );
-        self.change_entries(self.timed(text, now).text(id)).await.map(drop)
+    pub(super) async fn remove_entry(&self, id: String) -> Result<(), StoreError> {
+        let text = "DELETE FROM {schema}.entries e WHERE e.id = $1";
+        self.change_entries(Statement::new(text).text(id)).await.map(drop)
     }
 
     pub(super) async fn position(&self, id: String, now: SystemTime) -> Result<Position, StoreError> {

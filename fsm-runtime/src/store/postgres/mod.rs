@@ -335,8 +335,8 @@ impl Ephemerals for Postgres {
         self.run(move |core| async move { core.set_entry_value(id, value, now).await })
     }
 
-    fn remove_entry(&self, id: String, now: SystemTime) -> StoreFuture<'_, ()> {
-        self.run(move |core| async move { core.remove_entry(id, now).await })
+    fn remove_entry(&self, id: String, _now: SystemTime) -> StoreFuture<'_, ()> {
+        self.run(move |core| async move { core.remove_entry(id).await })
     }
 
     fn position(&self, id: String, now: SystemTime) -> StoreFuture<'_, Position> {
