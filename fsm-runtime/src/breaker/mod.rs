@@ -8,7 +8,8 @@
 //!
 //! - *closed*: calls are made. It opens after several failures in a row, or at a failure rate.
 //! - *open*: calls are refused for a time, 30 s by default.
-//! - *half open*: one call at a time is made as a probe. A success closes the circuit, a failure opens it again.
+//! - *half open*: one call at a time is made as a probe. A success closes the circuit, a failure opens it again. A probe that hangs
+//!   holds all other calls up, so give calls a timeout.
 //!
 //! A breaker counts in one process. Each process finds out by itself that a provider fails, which costs it a few calls, and none depends
 //! on the store for it. Source of the pattern: Michael Nygard, *Release It!*, 2nd edition, 2018, "Circuit Breaker".
