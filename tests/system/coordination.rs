@@ -312,6 +312,49 @@ async fn g3_a_leader_that_is_done_gives_its_output() {
     assert_eq!(runtime.locks().holder("cron").await.unwrap(), None);
 }
 
+/// The work is done, and the lock lapses.
+#[tokio::test]
+async fn g3_a_release_that_fails_loses_no_output() {
+    let world = World::new();
+    let runtime = world.runtime().await;
+    let database = rusqlite::Connection::open(world.dir.path().join("store.db")).unwrap();
+    let breaks = || database.execute_batch("ALTER TABLE fsm_entries RENAME TO broken").unwrap();
+    let lead = |_| async {
+        breaks();
+        7
+    };
+    assert_eq!(runtime.locks().lead("cron", TTL, lead).await.unwrap(), 7);
+    database.execute_batch("ALTER TABLE broken RENAME TO fsm_entries").unwrap();
+    let fails = async |_: OnceAttempt| {
+        breaks();
+        Err::<(), _>("503")
+    };
+    let error = runtime.once("n").run(fails).await.unwrap_err();
+    assert!(matches!(error, OnceError::Failed("503")), "{error}");
+}
+
+#[tokio::test]
+async fn a_runtime_that_shuts_down_enters_no_queue() {
+    let world = World::new();
+    let runtime = world.runtime().await;
+    let kept = runtime.once::<String>("kept").run(async |_: OnceAttempt| Ok(1)).await;
+    runtime.shutdown(Duration::ZERO).await;
+    for n in 0..8 {
+        let name = n.to_string();
+        for error in [
+            runtime.locks().acquire(&name, TTL).await.unwrap_err(),
+            runtime.locks().try_acquire(&name, TTL).await.unwrap_err(),
+            runtime.registry().register(Service::new(&name, "x")).await.unwrap_err().into(),
+        ] {
+            assert!(matches!(error, LockError::Failed(CoordinationError::ShuttingDown)), "{error}");
+        }
+        let error = runtime.once::<String>(&name).run(async |_: OnceAttempt| Ok(1)).await.unwrap_err();
+        assert!(matches!(error, OnceError::Unavailable(CoordinationError::ShuttingDown)), "{error}");
+    }
+    let again = runtime.once::<String>("kept").run(async |_: OnceAttempt| Ok(2)).await;
+    assert_eq!((kept.unwrap(), again.unwrap()), (1, 1), "what is kept can be read");
+}
+
 #[tokio::test]
 async fn g1_one_of_many_callers_runs_the_function() {
     let world = World::new();
@@ -491,6 +534,7 @@ async fn g4_instances_come_and_go() {
     two.deregister().await.unwrap();
     assert!(matches!(next(&world, &mut watch).await, ServiceChange::Removed(it) if it.endpoint == "two"));
     first.shutdown(Duration::ZERO).await;
+    assert_eq!(second.registry().discover("mail").await.unwrap(), [], "the process can end now");
     assert!(matches!(next(&world, &mut watch).await, ServiceChange::Removed(it) if it.endpoint == "one"));
     second.shutdown(Duration::ZERO).await;
     assert_eq!(watch.next().await.unwrap(), None);
@@ -553,6 +597,16 @@ async fn bad_arguments_are_refused() {
         (
             once("k", Duration::ZERO, TTL).await,
             "`ttl`: a result that is kept for no time would not be found by the callers that wait for it".to_owned(),
+        ),
+        (
+            runtime
+                .once("k")
+                .arguments(&"m".repeat(1 << 20))
+                .run(async |_| Ok::<_, String>(1))
+                .await
+                .unwrap_err()
+                .to_string(),
+            "`arguments`: are longer than 1 MiB as JSON".to_owned(),
         ),
         (register(Service::new("", "x")).await, "`name`: must not be empty".to_owned()),
         (register(Service::new("x", "")).await, "`endpoint`: must not be empty".to_owned()),

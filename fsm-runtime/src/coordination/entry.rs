@@ -2,7 +2,7 @@
 
 use super::{Coordination, CoordinationError};
 use crate::{
-    engine::Engine,
+    engine::{Engine, detached::Detached},
     store::{Ephemeral, NewEphemeral, Position, StoreError},
 };
 use std::{sync::Arc, time::Duration};
@@ -41,12 +41,21 @@ pub(super) enum Waited {
 }
 
 impl Entry {
-    /// Adds an entry at the end of its queue, and renews it from now on.
-    pub(super) async fn enter(coordination: &Arc<Coordination>, new: NewEntry) -> Result<Self, CoordinationError> {
+    /// Adds an entry at the end of its queue, and renews it from now on. If the caller is dropped, the entry is added all the same, and
+    /// removed then: a removal that overtakes it would leave it to lapse.
+    pub(super) fn enter(coordination: &Arc<Coordination>, new: NewEntry) -> Detached<Result<Self, CoordinationError>> {
+        let coordination = coordination.clone();
+        Detached::new(async move { Self::entered(&coordination, new).await })
+    }
+
+    async fn entered(coordination: &Arc<Coordination>, new: NewEntry) -> Result<Self, CoordinationError> {
         let NewEntry { kind, name, value, ttl } = new;
         let engine = &coordination.engine;
+        if engine.closing.is_cancelled() {
+            return Err(CoordinationError::ShuttingDown);
+        }
         let id = Uuid::now_v7().to_string();
-        // Made first: if the caller is dropped, the entry is removed.
+        // Made first: if the answer is lost, the entry is removed.
         let mut entry = Self {
             coordination: coordination.clone(),
             id: id.clone(),
@@ -113,6 +122,13 @@ impl Entry {
     pub(super) async fn remove(mut self) -> Result<(), CoordinationError> {
         let Some(remove) = self.end() else { return Ok(()) };
         Ok(remove.await?)
+    }
+
+    /// Removes it, and waits for that. If it cannot be removed, it lapses: for callers that have their result already.
+    pub(super) async fn leave(self) {
+        if let Err(error) = self.remove().await {
+            tracing::debug!(%error, "an entry could not be removed; it lapses");
+        }
     }
 
     pub(super) fn id(&self) -> &str {

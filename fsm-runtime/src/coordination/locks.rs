@@ -18,6 +18,8 @@ use std::{
 use tokio::sync::OwnedMutexGuard;
 
 const KIND: &str = "lock";
+/// The longest pause before an error of the store is retried.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Locks over all processes of a store. Returned by [`Runtime::locks`](crate::Runtime::locks).
 ///
@@ -58,7 +60,7 @@ pub struct LockGuard {
     _queue: OwnedMutexGuard<()>,
 }
 
-/// What the work of a leader knows of its lock.
+/// The term of a leader: from the time it holds the lock until it loses or releases it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Leader {
     fence: u64,
@@ -241,7 +243,10 @@ impl Locks {
                 Ok(lock) => lock,
                 Err(error) if error.is_retryable() => {
                     tracing::warn!(lock = name, %error, "the leader's lock could not be acquired; it is tried again");
-                    engine.clock.sleep(ttl / 3).await;
+                    tokio::select! {
+                        () = engine.closing.cancelled() => {}
+                        () = engine.clock.sleep((ttl / 3).min(LONGEST_PAUSE)) => {}
+                    }
                     continue;
                 }
                 Err(error) => return Err(error),
@@ -250,9 +255,13 @@ impl Locks {
             tokio::select! {
                 biased;
                 () = lock.lost() => tracing::warn!(lock = name, "the leader has lost its lock"),
-                () = engine.closing.cancelled() => return Err(CoordinationError::ShuttingDown.into()),
+                () = engine.closing.cancelled() => {
+                    // So that another process leads at once, also if this one ends now.
+                    lock.entry.leave().await;
+                    return Err(CoordinationError::ShuttingDown.into());
+                }
                 output = lead(Leader { fence: lock.fence() }) => {
-                    lock.release().await?;
+                    lock.entry.leave().await;
                     return Ok(output);
                 }
             }

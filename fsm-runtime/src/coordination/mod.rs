@@ -27,8 +27,9 @@ use crate::{engine::Engine, store::Ephemerals, sync::Mutex};
 use std::{
     collections::HashMap,
     sync::{Arc, Weak},
+    time::Duration,
 };
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::{Mutex as AsyncMutex, RwLock};
 
 /// What the handles share.
 pub(crate) struct Coordination {
@@ -37,6 +38,8 @@ pub(crate) struct Coordination {
     holder: String,
     /// The queues of this process: only the first caller of each waits in the store.
     queues: Mutex<Queues>,
+    /// Held for reading by each registered service until it is removed.
+    registrations: Arc<RwLock<()>>,
 }
 
 #[derive(Default)]
@@ -48,7 +51,15 @@ struct Queues {
 
 impl Coordination {
     pub(crate) fn new(engine: Arc<Engine>, holder: String) -> Self {
-        Self { engine, holder, queues: Mutex::default() }
+        Self { engine, holder, queues: Mutex::default(), registrations: Arc::default() }
+    }
+
+    /// Waits until the registered services are removed, for `timeout` at most. The runtime shuts down.
+    pub(crate) async fn deregistered(&self, timeout: Duration) {
+        let removed = self.engine.clock.timeout(timeout, self.registrations.write()).await;
+        if removed.is_none() {
+            tracing::warn!("the registered services could not be removed in time; they lapse");
+        }
     }
 
     /// The capability of the store.

@@ -45,7 +45,7 @@ pub struct Once<E = String> {
     keep_errors: Box<dyn Fn(&E) -> bool + Send + Sync>,
 }
 
-/// What a function that runs once knows of its attempt.
+/// The attempt of a function that runs once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OnceAttempt {
     fence: u64,
@@ -186,6 +186,11 @@ impl<E> Once<E> {
         self.check()?;
         let arguments = std::mem::replace(&mut self.arguments, Ok(None));
         let arguments = arguments.map_err(|cause| self.json("arguments", cause))?;
+        if arguments.as_ref().is_some_and(|arguments| arguments.len() > MAX_VALUE_BYTES) {
+            return Err(
+                CoordinationError::Invalid { argument: "arguments", why: "are longer than 1 MiB as JSON" }.into()
+            );
+        }
         if let Some(kept) = self.kept().await? {
             return self.returned(kept, arguments.as_deref());
         }
@@ -208,7 +213,7 @@ impl<E> Once<E> {
             }
             // The caller ahead may have stored it.
             if let Some(kept) = self.kept().await? {
-                entry.remove().await?;
+                entry.leave().await;
                 return self.returned(kept, arguments.as_deref());
             }
             return self.run_under(entry, arguments, function).await;
@@ -236,7 +241,7 @@ impl<E> Once<E> {
             Ok(value) => (to_json(value).map_err(|cause| self.json("result", cause))?, false),
             Err(error) if (self.keep_errors)(error) => (shortened(error.to_string().replace('\0', "\u{FFFD}")), true),
             Err(_) => {
-                entry.remove().await?;
+                entry.leave().await;
                 return output.map_err(OnceError::Failed);
             }
         };

@@ -75,7 +75,7 @@ impl Service {
         Self { name: name.into(), endpoint: endpoint.into(), meta: serde_json::Value::Null, ttl: TTL }
     }
 
-    /// What callers can know besides: a version, a zone, a load.
+    /// More about the instance, for its callers: a version, a zone, a load.
     pub fn meta(mut self, meta: serde_json::Value) -> Self {
         self.meta = meta;
         self
@@ -150,9 +150,15 @@ impl Registry {
         check_ttl("ttl", ttl)?;
         let value = stored(&endpoint, &meta)?;
         let shared = Arc::new(Shared { registry: self.clone(), name, endpoint, ttl, value: Mutex::new(value) });
+        let registered = self.0.registrations.clone().read_owned().await;
         let entry = shared.enter().await?;
         let (commands, receiver) = mpsc::channel(1);
-        let task = tokio::spawn(shared.clone().keep(entry, receiver));
+        let kept = shared.clone().keep(entry, receiver);
+        let task = tokio::spawn(async move {
+            let result = kept.await;
+            drop(registered);
+            result
+        });
         Ok(Registration { shared, commands, task: Some(task) })
     }
 
@@ -238,6 +244,15 @@ impl Shared {
         Entry::enter(&self.registry.0, new).await
     }
 
+    /// Stores the present value. If that fails, the registration is made again.
+    async fn update(&self, entry: &Entry) {
+        let value = self.value.lock().clone();
+        if let Err(error) = entry.set_value(value).await {
+            tracing::warn!(service = self.name, %error, "a registration could not be updated; it is made again");
+            entry.lost.cancel();
+        }
+    }
+
     /// Stores changes of the value, and registers again after a lost lease, until the sender of `commands` is dropped.
     async fn keep(
         self: Arc<Self>,
@@ -252,11 +267,7 @@ impl Shared {
                     if command.is_none() {
                         return entry.remove().await;
                     }
-                    let value = self.value.lock().clone();
-                    if let Err(error) = entry.set_value(value).await {
-                        tracing::warn!(service = self.name, %error, "a registration could not be updated; it is made again");
-                        lost.cancel();
-                    }
+                    self.update(&entry).await;
                 }
                 () = engine.closing.cancelled() => return entry.remove().await,
                 () = lost.cancelled() => {
@@ -270,15 +281,21 @@ impl Shared {
                                 Err(error) => tracing::debug!(service = self.name, %error, "a registration failed; it is tried again"),
                             },
                         }
-                        engine.clock.sleep(AGAIN).await;
+                        tokio::select! {
+                            () = engine.closing.cancelled() => return Ok(()),
+                            () = closed(&mut commands) => return Ok(()),
+                            () = engine.clock.sleep(AGAIN) => {}
+                        }
                     };
+                    // The value may have changed since the entry was made, and the command is lost.
+                    self.update(&entry).await;
                 }
             }
         }
     }
 }
 
-/// Completes when there are no more commands. A command is lost: what is registered again has the present value.
+/// Completes when there are no more commands. A command is lost: the present value is stored after the registration.
 async fn closed(commands: &mut mpsc::Receiver<()>) {
     while commands.recv().await.is_some() {}
 }
@@ -314,8 +331,8 @@ impl Registration {
 
 /// The changes of the instances of a service. Returned by [`Registry::watch`].
 ///
-/// It compares what is registered with what it has returned, so that nothing is missed: an instance that comes and goes between two looks
-/// is not returned, and several changes of one instance are one change.
+/// It compares the live instances with those that it has returned, so it always catches up with the present ones. An instance that comes
+/// and goes between two reads is not returned, and several changes of one instance can be returned as one.
 pub struct ServiceWatch {
     registry: Registry,
     name: String,

@@ -3,7 +3,7 @@
 pub(crate) mod background;
 mod commit_metrics;
 pub(crate) mod definitions;
-mod detached;
+pub(crate) mod detached;
 pub(crate) mod held_back;
 pub(crate) mod instance_history;
 pub(crate) mod notify;

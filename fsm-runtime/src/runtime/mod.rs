@@ -317,7 +317,8 @@ impl Runtime {
 
     /// Stops the work. No new claims are made, and running workers see [`draining`](crate::RawTask::draining). Workers that still run
     /// after `timeout` are cancelled, and aborted after the grace period. Claims are released, and their attempts do not count, so that the
-    /// next process continues the work. Streams of changes end at once. The handles can still read and write afterwards.
+    /// next process continues the work. Streams of changes end at once, and registered services are removed. The handles can still read and
+    /// write afterwards.
     ///
     /// A second call waits for the same shutdown; the first timeout applies.
     ///
@@ -325,10 +326,15 @@ impl Runtime {
     /// If the future is dropped, the shutdown continues.
     pub async fn shutdown(&self, timeout: Duration) -> Shutdown {
         self.0.engine.closing.cancel();
-        match &self.0.controller {
-            Some(controller) => controller.shutdown(timeout).await,
-            None => Shutdown::default(),
-        }
+        // Without time for workers there is time for the store.
+        let deregistered = self.0.coordination.deregistered(timeout.max(Duration::from_secs(1)));
+        let work = async {
+            match &self.0.controller {
+                Some(controller) => controller.shutdown(timeout).await,
+                None => Shutdown::default(),
+            }
+        };
+        tokio::join!(work, deregistered).0
     }
 }
 
