@@ -29,7 +29,7 @@ pub enum Circuit {
 /// When the circuit opens and closes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rules {
-    /// It opens after so many failures in a row.
+    /// The number of failures in a row after which it opens.
     pub(super) failures_in_a_row: Option<u32>,
     /// It opens at this failure rate.
     pub(super) failure_rate: Option<WindowRule>,

@@ -1,8 +1,8 @@
 //! A circuit breaker: stops calls to a provider that fails, and lets single calls probe whether it works again.
 //!
-//! A [`Breaker`] is shared by all that call the same provider. Pass it to the [`Policy`](crate::Policy::breaker) of each `work` state whose
-//! worker calls the provider: while the circuit is open, their work waits, without a slot and without costing an attempt. Or wrap a call
-//! by hand, with [`Breaker::call`].
+//! A [`Breaker`] is shared by all callers of a provider. Pass it to the [`Policy`](crate::Policy::breaker) of each `work` state whose
+//! worker calls the provider: while the circuit is open, their work waits, without a slot and without costing an attempt. To protect
+//! other calls, use [`Breaker::call`].
 //!
 //! The circuit is a state machine, [`Circuit`]:
 //!
@@ -11,8 +11,8 @@
 //! - *half open*: one call at a time is made as a probe. A success closes the circuit, a failure opens it again. A probe that hangs
 //!   holds all other calls up, so give calls a timeout.
 //!
-//! A breaker counts in one process. Each process finds out by itself that a provider fails, which costs it a few calls, and none depends
-//! on the store for it. Source of the pattern: Michael Nygard, *Release It!*, 2nd edition, 2018, "Circuit Breaker".
+//! A breaker counts in one process. Each process detects a failing provider independently, which costs it a few calls, and does not need
+//! the store for it. Source of the pattern: Michael Nygard, *Release It!*, 2nd edition, 2018, "Circuit Breaker".
 //!
 //! ```
 //! use fsm_runtime::breaker::{Breaker, CallError, Circuit};
@@ -68,7 +68,7 @@ struct State {
     last_error: Option<String>,
 }
 
-/// What a breaker shows of itself.
+/// The status of a breaker.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct BreakerStatus {
@@ -122,7 +122,7 @@ impl Breaker {
         self.0.state.lock().counted.circuit()
     }
 
-    /// Returns what the breaker shows of itself.
+    /// Returns the status of the breaker.
     #[must_use]
     pub fn status(&self) -> BreakerStatus {
         let now = self.0.clock.elapsed();

@@ -43,7 +43,7 @@ impl BreakerOptions {
         options.check("name", named, "a name is needed for the log and the status")
     }
 
-    /// The circuit opens after so many failures in a row: 5 by default. A success starts the count again.
+    /// The number of failures in a row after which the circuit opens: 5 by default. A success starts the count again.
     pub fn failures_in_a_row(mut self, limit: u32) -> Self {
         self.rules.failures_in_a_row = Some(limit);
         self.check("failures_in_a_row", limit > 0, "must be at least 1")
@@ -84,8 +84,8 @@ impl BreakerOptions {
         self.check("probes", probes > 0, "must be at least 1")
     }
 
-    /// Which errors of workers count as failures: by default all except [permanent](WorkError::permanent) ones, which say that the request
-    /// was wrong and not that the provider fails. Missed heartbeats, attempt timeouts and panics always count.
+    /// Which errors of workers count as failures: by default all except [permanent](WorkError::permanent) ones, which mean that the request
+    /// was wrong, not that the provider fails. Missed heartbeats, attempt timeouts and panics always count.
     pub fn counts(mut self, counts: impl Fn(&WorkError) -> bool + Send + Sync + 'static) -> Self {
         self.counts = Arc::new(counts);
         self

@@ -23,13 +23,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Locks over all processes of a store. Returned by [`Runtime::locks`](crate::Runtime::locks).
 ///
-/// A lock has one holder at a time. Waiting callers get it in the order in which they asked: those of one process in their order, and the
+/// A lock has one holder at a time. Waiting callers acquire it in the order of their requests: those of one process in their order, and the
 /// processes in the order in which they joined the queue. The lock of a process that ends is free when its lease lapses, after `ttl` at
 /// most.
 ///
 /// **A lock alone does not protect data.** A holder that stalls, or whose process is stopped, can go on after its lease has lapsed and
-/// another holder has the lock. Check [`LockGuard::fence`] where it matters: let the protected system refuse a fence that is smaller than
-/// one it has seen. In SQL:
+/// another holder has the lock. Use [`LockGuard::fence`] where this matters: make the protected system reject a fence that is smaller than
+/// the greatest one it has seen. In SQL:
 ///
 /// ```sql
 /// UPDATE report SET body = :body, fence = :fence WHERE id = :id AND fence <= :fence  -- no row: another holder was later
@@ -74,7 +74,7 @@ impl Leader {
     }
 }
 
-/// Who holds a lock.
+/// The holder of a lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LockHolder {
@@ -82,7 +82,7 @@ pub struct LockHolder {
     pub holder: String,
     /// The fence.
     pub fence: u64,
-    /// When it asked for the lock.
+    /// When it requested the lock.
     pub since: SystemTime,
     /// When its lease lapses, unless it is renewed.
     pub until: SystemTime,
@@ -242,7 +242,7 @@ impl Locks {
             let lock = match self.acquire(name.clone(), ttl).await {
                 Ok(lock) => lock,
                 Err(error) if error.is_retryable() => {
-                    tracing::warn!(lock = name, %error, "the leader's lock could not be acquired; it is tried again");
+                    tracing::warn!(lock = name, %error, "the leader's lock could not be acquired; retrying");
                     tokio::select! {
                         () = engine.closing.cancelled() => {}
                         () = engine.clock.sleep((ttl / 3).min(LONGEST_PAUSE)) => {}

@@ -5,7 +5,7 @@
 //! - [`Registry`], from [`Runtime::registry`](crate::Runtime::registry): where the live processes of a service are.
 //!
 //! Each holder has an entry in the store, with a lease of its own: it is renewed at a third of its length, and lapses if the process ends or
-//! stalls. Names of different kinds do not meet: a lock, a call and a service may have the same name. A client without registered machines
+//! stalls. Each kind has its own names: a lock, a call and a service may have the same name. A client without registered machines
 //! can use all of them.
 
 mod entry;

@@ -19,7 +19,7 @@ const KIND: &str = "once";
 /// A function that runs once under a key. Returned by [`Runtime::once`](crate::Runtime::once).
 ///
 /// The first caller runs the function. Callers at the same time, also of other processes, wait and get the same result. Later callers get
-/// it from the store, until its time is over. If the process of the first caller ends or stalls, its lease lapses and another caller runs
+/// the stored result until its `ttl` elapses. If the process of the first caller ends or stalls, its lease lapses and another caller runs
 /// the function: so the function runs *at least* once, and its result is stored once. Pass [`OnceAttempt::fence`] on to systems that can
 /// refuse an earlier one.
 ///
@@ -85,7 +85,7 @@ pub enum OnceError<E> {
         key: String,
     },
     /// The result is larger than 1 MiB.
-    #[error("the result of `{key}` has {bytes} bytes; it can have {MAX_VALUE_BYTES}")]
+    #[error("the result of `{key}` has {bytes} bytes; the limit is {MAX_VALUE_BYTES}")]
     TooLarge {
         /// The key.
         key: String,
@@ -171,7 +171,7 @@ impl<E> Once<E> {
 
     /// Returns the result that is kept under the key; without one, runs `function`, or waits for another caller that does.
     ///
-    /// A call costs two commits if it runs the function, and none if the result is there.
+    /// A call costs two commits if it runs the function, and none if the result is stored.
     ///
     /// # Errors
     /// [`OnceError`].

@@ -1,4 +1,4 @@
-//! Which instance of a service is called next.
+//! Selects the instance of a service for the next call.
 
 use super::ServiceInstance;
 use crate::{clock::Clock, sync::Mutex};

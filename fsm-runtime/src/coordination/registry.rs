@@ -36,8 +36,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 /// The services of all processes of a store. Returned by [`Runtime::registry`](crate::Runtime::registry).
 ///
-/// A process registers where a service can be reached. The registration lives under a lease: it is gone when the process removes it, shuts
-/// down, or ends, then within 15 s ([`Service::ttl`]).
+/// A process registers where a service can be reached. The registration has a lease. It is removed when the process deregisters or shuts
+/// down; after a crash it lapses within 15 s ([`Service::ttl`]).
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -271,7 +271,7 @@ impl Shared {
                 }
                 () = engine.closing.cancelled() => return entry.remove().await,
                 () = lost.cancelled() => {
-                    tracing::warn!(service = self.name, "a registration was lost; it is made again");
+                    tracing::warn!(service = self.name, "a registration was lost; registering again");
                     entry = loop {
                         tokio::select! {
                             () = engine.closing.cancelled() => return Ok(()),

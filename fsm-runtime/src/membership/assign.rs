@@ -1,10 +1,10 @@
 //! Which node works on which bucket: weighted rendezvous hashing. Pure, so that all nodes with the same view compute the same result.
 //!
 //! Each node has a score for each bucket, and the node with the highest score works on it (Thaler and Ravishankar, "A Name-Based Mapping
-//! Scheme for Rendezvous", 1996; weights as in Schindelhauer and Schomaker, "Weighted Distributed Hash Tables", 2005). A node that comes
-//! takes its share from all others, and the buckets of a node that goes are spread over all others; no other bucket moves.
+//! Scheme for Rendezvous", 1996; weights as in Schindelhauer and Schomaker, "Weighted Distributed Hash Tables", 2005). A node that joins
+//! takes its share from all others, and the buckets of a node that leaves are spread over all others; no other bucket moves.
 //!
-//! The result is a hint where to look. Nodes with different views may both look at an instance; the claim and the lease prevent that
+//! The result only decides which node looks at an instance. Nodes with different views may both look at an instance; the claim and the lease prevent that
 //! both work on it.
 
 use crate::store::{BUCKETS, Buckets};

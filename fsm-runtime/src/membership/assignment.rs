@@ -1,4 +1,4 @@
-//! What this process works on: for each machine its buckets, and the buckets that it looks after if others do not.
+//! What this process works on: for each machine its buckets, and the buckets that it takes over if their nodes do not work on them.
 
 use super::assign::{Member, ranks};
 use crate::store::{Buckets, Key, Scope};
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 /// Nodes of this rank and beyond look after a bucket at the same time: each rank costs two queries of a scan.
 const LAST_RANK: usize = 3;
 
-/// The bucket whose node does what is to be done once for the whole store.
+/// The bucket whose node does the upkeep of the store, which is done by one node.
 const UPKEEP_BUCKET: u16 = 0;
 
 /// The buckets of this process.
@@ -92,7 +92,7 @@ impl Assignment {
         ranks.iter().position(|buckets| buckets.contains_key(key)).map(to_rank)
     }
 
-    /// The rank of this process for what is to be done once for the whole store.
+    /// The rank of this process for the upkeep of the store.
     pub(crate) fn upkeep(&self) -> u32 {
         self.upkeep
     }

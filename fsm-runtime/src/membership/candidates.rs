@@ -14,8 +14,8 @@ pub(crate) struct Candidate {
 
 /// The nodes that work on `machine`, or on any machine without one, ordered by name.
 ///
-/// A process counts while its lease is live and it does not leave. Before the first renewal of its lease it counts only where no
-/// node has got that far, so that a process which ends soon after each start moves no bucket. Of two processes with the name of
+/// A process counts while its lease is live and it is not leaving. Before the first renewal of its lease it counts only if no
+/// node has renewed its lease yet, so that a process that ends soon after each start moves no bucket. Of two processes with the name of
 /// one node, the younger counts. With a list, only its nodes count, with its weights; otherwise the weight is the number of slots.
 pub(crate) fn candidates(leases: &[Lease], machine: Option<&str>, listed: Option<&[Member]>) -> Vec<Candidate> {
     let weight = |lease: &Lease| match listed {

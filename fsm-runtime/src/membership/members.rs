@@ -8,16 +8,16 @@ use tokio::sync::watch;
 /// How the processes of a store divide its instances, for [`Builder::members`](crate::Builder::members).
 ///
 /// An instance is in one of [`BUCKETS`](crate::store::BUCKETS) buckets, by a hash of its machine and id. The nodes that have
-/// registered a machine divide its buckets: each bucket is the node's with the highest hash of bucket and name (rendezvous hashing).
-/// A node that comes takes its share from all others, the buckets of one that goes are spread over the others, and no other bucket
+/// registered a machine divide its buckets: each bucket belongs to the node with the highest hash of bucket and name (rendezvous hashing).
+/// A node that joins takes its share from all others, the buckets of one that leaves are spread over the others, and no other bucket
 /// moves. The name of a node, [`Builder::node`](crate::Builder::node), stays the same when its process is restarted, and so do its buckets.
 ///
 /// Buckets only decide which process looks at an instance. The claim and the lease prevent that two work on it, also while
-/// processes have different views. What runs when its bucket moves goes on where it runs. Every process can read all instances and fire
+/// processes have different views. A worker that runs when its bucket moves is not interrupted. Every process can read all instances and fire
 /// their events.
 ///
-/// What a node leaves undone, the others do: the next node in rank looks at what is overdue by two intervals of the
-/// scan ([`Builder::poll_interval`](crate::Builder::poll_interval)), the one after it at what is overdue by four, all others at what is overdue by six.
+/// Other nodes take over overdue instances: the second node in rank those that are overdue by two intervals of the
+/// scan ([`Builder::poll_interval`](crate::Builder::poll_interval)), the third those overdue by four, and all others those overdue by six.
 ///
 /// ```
 /// use fsm_runtime::{Builder, Members};
@@ -52,11 +52,11 @@ impl Members {
     /// to its [`max_concurrency`](crate::Builder::max_concurrency).
     ///
     /// A node counts after the first renewal of its lease, a third of [`lease_ttl`](crate::Builder::lease_ttl) after its start, so that a
-    /// process that ends soon after each start moves no bucket. If no node has got that far, all count at once. Of two live processes with
+    /// process that ends soon after each start moves no bucket. If no node has done so yet, all count at once. Of two live processes with
     /// one node name, the younger has the buckets, and the older has none and logs it.
     ///
     /// This is the default on a store without [`presence`](crate::store::Store::presence), such as PostgreSQL. On one with it, such as an
-    /// SQLite file, each process looks at all buckets by default: its processes are on one host and wake each other at once.
+    /// SQLite file, each process looks at all buckets by default: its processes are on one host and notify each other at once.
     pub fn alive() -> Self {
         Self::of(Source::Alive)
     }
@@ -82,7 +82,7 @@ impl Members {
     /// with `#`.
     ///
     /// The file is read again when it changes, which is noticed within a second, and on Unix at the signal SIGHUP. A new list is used
-    /// at once. A list that cannot be used is logged, and the one before it stays.
+    /// at once. A list that cannot be used is logged, and the previous one stays in use.
     pub fn listed_in(file: impl Into<PathBuf>) -> Self {
         Self::of(Source::Listed(ListSource::File(file.into())))
     }
@@ -94,7 +94,7 @@ impl Members {
         self
     }
 
-    /// The buckets of this process are those in the channel: for a division that the program makes itself. Each bucket needs a process;
+    /// The buckets of this process are those in the channel: for programs that divide the buckets themselves. Each bucket needs a process;
     /// the instances of other buckets are not worked on. The set may be empty for a time.
     ///
     /// ```

@@ -54,7 +54,7 @@ impl ListFile {
                 let error = error.to_string();
                 let known = self.error.lock().replace(error.clone()).is_some_and(|before| before == error);
                 if asked || !known {
-                    tracing::warn!(%error, "the list of nodes was not changed");
+                    tracing::warn!(%error, "the new list of nodes cannot be used; the previous one stays in use");
                 }
             }
         }
@@ -101,7 +101,7 @@ fn hangups() -> Option<mpsc::Receiver<()>> {
     match started {
         Ok(_thread) => Some(receiver),
         Err(error) => {
-            tracing::warn!(%error, "SIGHUP does not reload the list of nodes; a change of its file does");
+            tracing::warn!(%error, "SIGHUP cannot be handled; the list of nodes is reloaded only when its file changes");
             None
         }
     }

@@ -102,8 +102,8 @@ impl<S: Name> ListQuery<S> {
         self
     }
 
-    /// Only instances of a saga that are parked on their way back: a step is not undone, and those before it are not either. Each row
-    /// has the reason; after its cause is gone, [`unpark`](crate::Machines::unpark) lets the way back go on. A machine without a saga has
+    /// Only instances of a saga that are parked in a compensation: its step and those before it are not undone. Each row
+    /// has the reason; after you have removed its cause, [`unpark`](crate::Machines::unpark) continues to undo. A machine without a saga has
     /// none. With [`in_state`](Self::in_state), only those whose undoing stopped there.
     pub fn half_undone(mut self) -> Self {
         self.only = Some(Only::Parked);

@@ -177,7 +177,7 @@ impl Builder {
         self
     }
 
-    /// The key by which the [rate](Policy::rate) of state `S` counts, for a provider that limits each account by itself. The machine must be
+    /// The key for which the [rate](Policy::rate) of state `S` is counted separately, for a provider that limits each account. The machine must be
     /// registered, and the state must have a policy with a rate.
     ///
     /// ```

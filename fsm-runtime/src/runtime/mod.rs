@@ -200,7 +200,7 @@ impl Runtime {
         self.0.nodes.read().await
     }
 
-    /// Follows [`nodes`](Self::nodes): which come and go, and what their buckets are.
+    /// Follows [`nodes`](Self::nodes): which nodes join and leave, and their buckets.
     #[must_use]
     pub fn watch_nodes(&self) -> NodeWatch {
         NodeWatch::new(self.0.nodes.clone())

@@ -1,4 +1,4 @@
-//! The nodes that work on a store: who they are, what they work on, and the watch of it.
+//! The nodes that work on a store: their names, machines, buckets and load, and a watch of these.
 
 use crate::{
     controller::held_by,

@@ -7,13 +7,13 @@ use super::{Key, StoreError, contents::Page, postgres::Postgres, sqlite::Sqlite}
 use crate::error_kind::ErrorKind;
 use std::fmt;
 
-/// How far a copy is. `Display` prints it as a line.
+/// The progress of a copy. `Display` prints it as a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CopyProgress {
     /// What is copied, and not committed yet.
     pub copied: Copied,
-    /// What there is to copy.
+    /// The total to copy.
     pub of: Copied,
 }
 
@@ -116,7 +116,7 @@ impl Sqlite {
     /// above all that this store has given out. Leases are not copied, neither are locks and services: stop all processes that work on this store before. Claims of
     /// processes that were killed are copied, and processes of the copy take the work over.
     ///
-    /// All is copied in one transaction of each store, or nothing. No process can write to this store until the copy has ended. Then
+    /// The copy is one transaction of each store, so either everything is copied or nothing. No process can write to this store until the copy has ended. Then
     /// it is closed for changes, so that no late process or client writes to the wrong store: every write is
     /// [`StoreError::ReadOnly`], which names the target. Reads go on. [`restore`](Self::restore) makes a copy of the file that can be
     /// written again. A store that was opened with `read_only(true)` is copied as it is at this moment, and not closed.

@@ -7,8 +7,8 @@ use tokio::sync::watch;
 /// A capability of a store: queues of entries that live under leases, for locks, services and work that is done once.
 ///
 /// An entry is in the queue of its kind and name. It is live until its lease lapses, until its holder removes it, or until its result
-/// is [kept](Ephemerals::keep_result). The first live entry of a queue is the holder of a lock, the others wait in order. Entries of a
-/// registry have no order to care for. (`ZooKeeper` calls such entries ephemeral and sequential; this is its recipe for locks.)
+/// is [kept](Ephemerals::keep_result). The first live entry of a queue is the holder of a lock, the others wait in order. The order of
+/// a registry's entries has no meaning. (In `ZooKeeper`, these are ephemeral sequential nodes, and this is its recipe for locks.)
 ///
 /// # Contract
 /// - **Order.** The sequence of an entry comes from the store's sequence of [fences](super::Claim), so it is greater than those of all
@@ -55,7 +55,7 @@ pub trait Ephemerals: Send + Sync {
     fn remove_result(&self, kind: &'static str, name: String, now: SystemTime) -> StoreFuture<'_, bool>;
 
     /// A receiver that is notified soon after an entry was added, changed or removed through this object of the store, and, where the
-    /// store is told of it, through another one. It may be notified more often. An entry that lapses notifies nobody.
+    /// store is notified of it, through another one. It may be notified more often. An entry that lapses notifies nobody.
     fn entry_changes(&self) -> watch::Receiver<()>;
 }
 

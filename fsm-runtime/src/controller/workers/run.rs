@@ -39,7 +39,7 @@ pub(crate) fn work(
     }
 }
 
-/// An attempt that a breaker has admitted. The breaker learns of its end, also if that is an abort or a panic.
+/// An attempt that a breaker has admitted. Its end is recorded in the breaker, also if that is an abort or a panic.
 struct BreakerCall<'a> {
     attempt: &'a Attempt,
     permit: Option<Permit>,
