@@ -20,7 +20,7 @@ pub struct StepInfo {
     pub state: &'static str,
     /// The state that undoes it. `None` if there is nothing to undo, `undo = none`.
     pub undo: Option<&'static str>,
-    /// Whether it is undone, too, if its outcome is unknown, `uncertain = undo`.
+    /// Whether the step itself is undone if its outcome is unknown, `uncertain = undo`.
     pub uncertain: bool,
 }
 
@@ -48,7 +48,7 @@ impl SagaInfo {
         self.steps.iter().filter_map(|step| step.undo)
     }
 
-    /// Whether a transition leads back: to a state that undoes a step, or to the end of what was undone.
+    /// Whether a transition is on the way back: its target undoes a step, or is the end state of an undone saga.
     #[must_use]
     pub fn leads_back(&self, transition: &TransitionInfo) -> bool {
         let back = |to: &&str| *to == self.undone || self.undoes(to).is_some();
@@ -73,7 +73,7 @@ impl StepInfo {
         self
     }
 
-    /// Sets whether it is undone, too, if its outcome is unknown.
+    /// Sets whether the step itself is undone if its outcome is unknown.
     #[must_use]
     pub const fn with_uncertain(mut self, uncertain: bool) -> Self {
         self.uncertain = uncertain;

@@ -121,8 +121,8 @@ use parse::Declaration;
 /// | `#[state(work, checkpoint = Type)]` | the type of the checkpoints that the worker stores for its next attempt |
 /// | `#[state(waits(field: Machine in State => event))]` | fires the event once the instance whose id is in the field is in the state; `all(field)`, `any(field)`, `at_least(2, field)` for several ids; `in A \| missing`; see `fsm-runtime` |
 /// | `#[state(work, undo = State)]` | a step of a saga, undone by the `work` state `State`; `undo = none` if there is nothing to undo |
-/// | `#[state(work, undo = State, uncertain = undo)]` | the step is undone, too, if its outcome is unknown; `uncertain = skip` if not |
-/// | `#[on(event => undo)]` | in a saga: to what undoes the last completed step, or, where a step is undone, the one before |
+/// | `#[state(work, undo = State, uncertain = undo)]` | the step itself is undone if its outcome is unknown; with `uncertain = skip` it is not |
+/// | `#[on(event => undo)]` | in a saga: leads to the compensation of the last completed step; on a compensation, to that of the step before |
 /// | `#[state(end)]` | an end state |
 /// | `#[state(end, remove)]` | an end state in which a stored instance is removed |
 /// | `#[state(in = Active)]` | a member of a superstate |

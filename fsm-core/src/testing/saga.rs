@@ -20,7 +20,7 @@ pub struct Saga<M>(core::marker::PhantomData<M>);
 /// Displayed as its path: `Reserving --reserved--> Charging --fail--> Releasing --released--> Cancelled`.
 #[non_exhaustive]
 pub struct Failure<M: StateMachine> {
-    /// A shortest way to the failure, and on to the end of what was undone.
+    /// A shortest path to the failure, and on to the end state of the undone saga.
     pub path: Path<M>,
     /// The number of steps of the path before the failure.
     failed: usize,

@@ -166,7 +166,7 @@ async fn due(
     }
 }
 
-/// How long the process of a rank leaves what is due to those before it.
+/// How long work has to be overdue before the process of a rank takes it over from those before it.
 pub(super) fn patience(rank: u32, interval: Duration) -> Duration {
     interval.saturating_mul(rank.saturating_mul(2))
 }

@@ -70,8 +70,8 @@ impl Retention {
 
 /// Prunes until it is aborted. After an error of the store, it tries again at the next interval.
 ///
-/// One node does it, and the others remove what that has left for two intervals for each of their ranks: whatever is wrong with
-/// it, and also where its settings keep more than those of the others.
+/// The node of rank 0 prunes at once. A node of rank *n* prunes what has been due for 2 *n* intervals, in case the nodes before it
+/// fail to prune, or have a longer retention.
 pub(crate) async fn prune_loop(
     engine: Arc<Engine>,
     retention: Retention,
