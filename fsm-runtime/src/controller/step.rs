@@ -56,7 +56,7 @@ impl Look {
 pub(super) enum Share {
     /// It does.
     Own,
-    /// It does where the instance is overdue by this much: another process should have worked on it.
+    /// It does if the instance is overdue by at least this time: another process should have worked on it.
     Overdue(Duration),
     /// Another process does.
     Other,

@@ -1,10 +1,10 @@
-//! The contents of a store in pages: what one store reads and another one writes where a store is copied.
+//! The contents of a store in pages, which one store reads and another one writes during a copy.
 
 use super::{Definition, HistoryEntry, KeptResult, Key, OperationEntry, Row};
 use std::{fmt, time::SystemTime};
 use uuid::Uuid;
 
-/// How much a copy of a store has copied.
+/// The numbers of items that a copy contains.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Copied {
@@ -65,7 +65,7 @@ impl fmt::Display for Copied {
 /// What is known before the first page.
 #[derive(Debug)]
 pub(crate) struct Head {
-    /// How much there is.
+    /// The totals.
     pub(crate) counts: Copied,
     pub(crate) numbers: Numbers,
     /// The processes that work on the store.

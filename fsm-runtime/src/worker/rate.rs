@@ -7,7 +7,7 @@ const LONGEST: Duration = Duration::from_hours(366 * 24);
 
 /// A limit of how often something may start, for [`Policy::rate`](crate::Policy::rate).
 ///
-/// Starts are spread evenly: `Rate::new(10, second)` allows one start in each tenth of a second. With a [burst](Self::burst), so many may
+/// Starts are spread evenly: `Rate::new(10, second)` allows one start in each tenth of a second. A [burst](Self::burst) is the number that may
 /// start at once after a quiet time. This is the generic cell rate algorithm (GCRA), by the crate `governor`.
 ///
 /// ```
@@ -39,7 +39,7 @@ impl Rate {
 
     /// The rate holds over all live nodes together, and not for each process: each node has an equal share of it, as
     /// [`Runtime::nodes`](crate::Runtime::nodes) counts them. There is no coordination of single starts, so while the number of nodes
-    /// changes the rate can be exceeded for as long as it takes the nodes to see that.
+    /// changes, the rate can be exceeded until all nodes have seen the change.
     pub fn over_all_nodes(mut self) -> Self {
         self.over_all_nodes = true;
         self

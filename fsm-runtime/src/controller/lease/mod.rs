@@ -238,7 +238,7 @@ impl LeaseKeeper {
         self.engine.clock.elapsed() >= at.saturating_add(self.me.ttl)
     }
 
-    /// A lease that was over may be live again without an answer that it had lapsed: the store has executed a request late that this
+    /// A lapsed lease may be live again without a response that it had lapsed: the store may execute a request late, which this
     /// process had given up.
     fn compare_if_over(&mut self) {
         self.compares |= self.is_over(self.timeline.renewed);

@@ -82,8 +82,8 @@ impl Core {
         self.run_within(Duration::MAX, session, statement, repeatable).await
     }
 
-    /// Runs a statement. A connection that does not answer within `limit` is given up, and another one is made, which has twice as long:
-    /// a server that is slow is reached, too.
+    /// Runs a statement. A connection that does not answer within `limit` is replaced, and the next one has twice the limit,
+    /// so that a slow server is reached, too.
     pub(super) async fn run_within(
         &self,
         mut limit: Duration,

@@ -6,10 +6,10 @@
 //! number was seen: once all transactions before that id are over, the missing numbers will never appear. The end of a snapshot is no
 //! such id: it follows the last transaction that has ended, and open ones may have later ids.
 
-/// Up to where the history is settled, as far as a process knows.
+/// The settled part of the history, as far as this process has seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct State {
-    /// All entries up to this number that will ever be there are visible.
+    /// Up to this number, all entries are visible, and no entry will be added.
     pub(super) settled: u64,
     pub(super) gap: Option<Gap>,
     /// A number that was given out before any snapshot that was seen here: the last one, when the store was opened.
@@ -40,7 +40,7 @@ pub(super) struct Seen<'a> {
 }
 
 impl State {
-    /// Takes in what was seen after `position`, which a reader has reached, and returns up to where the numbers can be delivered.
+    /// Records what was seen after `position`, which a reader has reached. Returns the last number that can be delivered.
     pub(super) fn see(&mut self, position: u64, seen: &Seen<'_>) -> u64 {
         self.settled = self.settled.max(seen.pruned);
         if let Some(gap) = self.gap

@@ -10,11 +10,11 @@ use crate::store::StoreError;
 use std::{fmt, sync::Arc, time::Duration};
 use tokio_postgres::Row;
 
-/// How often the store looks for old row versions that pile up.
+/// How often the store checks whether old row versions accumulate.
 const CHECK: Duration = Duration::from_mins(1);
-/// A warning is logged from this many dead rows on,
+/// A warning is logged if there are at least this many dead rows,
 const MANY: u64 = 10_000;
-/// if something has kept the server from removing them for this long.
+/// and something has kept the server from removing them for this long.
 const LONG: Duration = Duration::from_mins(5);
 
 /// The state of a store's tables. From [`Postgres::health`](super::Postgres::health).
@@ -151,7 +151,7 @@ fn to_oldest(row: &Row) -> Result<OldestSnapshot, Failure> {
     })
 }
 
-/// Logs when dead rows pile up because something keeps the server from removing them, and when they no longer do.
+/// Logs when dead rows accumulate because something keeps the server from removing them, and when that ends.
 pub(super) async fn watch(core: Arc<Core>) {
     let mut is_logged = false;
     loop {

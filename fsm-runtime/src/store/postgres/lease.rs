@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::time::{Duration, SystemTime};
 use tokio_postgres::{Row, types::Type};
 
-/// How long the removal of old leases may hold a call up that does not renew one.
+/// How long the removal of old leases may delay a call that does not renew one.
 const TIDY: Duration = Duration::from_secs(2);
 /// How long a connection may at least take to answer. A third of a lease is left for another connection in any case.
 const LEAST_ANSWER: Duration = Duration::from_millis(500);
@@ -121,7 +121,7 @@ impl Core {
     }
 
     /// Removes lapsed leases whose owners have no rows, and the lanes of processes that are gone. What cannot be removed now, such as
-    /// while somebody has locked the table of instances, is removed later: no lease waits for it.
+    /// while another session has locked the table of instances, is removed later: no lease waits for it.
     async fn remove_lapsed(&self, now: Option<SystemTime>, limit: Duration) {
         let text = format!(
             "WITH lanes AS (DELETE FROM {{schema}}.lanes l WHERE l.seen < clock_timestamp() - interval '1 day')

@@ -36,7 +36,7 @@ const LEASES: &str = "leases";
 const COLLECT: Duration = Duration::from_millis(10);
 /// How soon a gap in the history is looked at again.
 const GAP: Duration = Duration::from_millis(5);
-/// How often a connection that hears nothing is asked whether it is there, and how long it may take to answer. Nothing else shows that
+/// How often a connection without notifications is probed, and how long it may take to answer. Nothing else shows that
 /// a connection is cut off.
 const PING: Duration = Duration::from_secs(5);
 /// The pauses between attempts to connect.

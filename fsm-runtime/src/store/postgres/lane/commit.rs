@@ -80,7 +80,7 @@ pub(super) enum Undone {
     Refused(usize, String),
     /// The change of the statement at this place missed its row.
     Missed(usize),
-    /// A transaction of somebody else has locked a row.
+    /// Another transaction has locked a row.
     Locked(Failure),
     Failed(StoreError),
 }
@@ -134,7 +134,7 @@ impl Lane {
         }
     }
 
-    /// Commits the changes of rows that nobody else has locked.
+    /// Commits the changes of rows that no other transaction has locked.
     async fn without_locked(&mut self, changes: &[Numbered<'_>]) -> Vec<Option<Answer>> {
         let locked = self.locked(changes.iter().map(|it| it.change.key())).await;
         let (kept, free): (Vec<_>, Vec<_>) = changes.iter().copied().partition(|it| locked.contains(it.change.key()));

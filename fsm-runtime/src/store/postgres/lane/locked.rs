@@ -1,4 +1,4 @@
-//! Jobs whose rows somebody else has locked. They wait beside the queue, so that a forgotten transaction of an administrator delays only
+//! Jobs whose rows another transaction has locked. They wait beside the queue, so that a forgotten transaction of an administrator delays only
 //! the changes of the rows that it has locked.
 
 use super::{Job, commit::Lane};
@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How often it is asked whether the rows are free.
+/// How often the store checks whether the rows are free.
 const ASK: Duration = Duration::from_millis(50);
 
 /// Jobs that wait for rows. What comes later for the same keys waits behind them.
@@ -23,7 +23,7 @@ impl Locked {
         self.jobs.is_empty()
     }
 
-    /// How long until the next question.
+    /// The time until the next check.
     pub(super) fn pause(&self) -> Duration {
         ASK.saturating_sub(self.asked.map_or(Duration::ZERO, |asked| asked.elapsed()))
     }
