@@ -140,6 +140,8 @@ pub use machine::{
     WorkState,
 };
 pub use membership::{Members, MembersError};
+#[cfg(feature = "postgres")]
+pub use records::AfterCommit;
 pub use records::{
     AnyRecord, Blocked, CallerEvent, ClaimedInstance, ClaimsQuery, Conflict, Convergence, CreateFrom, DesiredState,
     DesiredStateOf, Durable, GroupError, GroupOutput, IntoIdempotencyKey, ListQuery, MAX_ID_BYTES, Machines,

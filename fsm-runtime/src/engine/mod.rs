@@ -115,6 +115,19 @@ impl Engine {
         })
     }
 
+    /// A group is about to be applied in a transaction of the caller's.
+    #[cfg(feature = "postgres")]
+    pub(crate) async fn before_within(self: &Arc<Self>, group: &Group) -> Result<Sent, StoreError> {
+        self.definitions.before(slice::from_ref(group), self).await?;
+        Ok(Sent::new(slice::from_ref(group)))
+    }
+
+    /// The caller's transaction was committed.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn after_within(&self, sent: Sent, verdict: &Verdict) {
+        self.notify(sent, Some(slice::from_ref(verdict)));
+    }
+
     /// Commits one group.
     pub(crate) async fn commit_group(self: &Arc<Self>, group: Group) -> Result<Verdict, StoreError> {
         self.commit_groups(vec![group]).await?.pop().ok_or_else(no_verdict)
@@ -184,7 +197,7 @@ impl Engine {
 }
 
 /// The parts of groups that are needed after the commit.
-struct Sent {
+pub(crate) struct Sent {
     keys: Vec<Vec<Key>>,
     committing: Committing,
 }

@@ -104,6 +104,11 @@ impl TransitionGroup {
         &self.engine
     }
 
+    #[cfg(feature = "postgres")]
+    pub(super) fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
     /// Adds a change: a record's transition, an event that is fired by id, or a creation. After the commit, pass the ticket to
     /// [`GroupOutput::take`] to get its result.
     pub fn add<R: Send + 'static, M: Durable>(&mut self, transition: PendingTransition<R, M>) -> Ticket<R> {

@@ -57,6 +57,15 @@ pub enum GroupError {
         "the statements are for a store that this runtime does not use; pass a clone of the store that it was built with"
     )]
     OtherStore,
+    /// The transaction that was given to `commit_within` has another isolation level than READ COMMITTED.
+    #[error(
+        "the transaction has the isolation level `{found}`, and its statements would not see the changes of others, so nothing was \
+         changed; expected `read committed`: begin it with `BEGIN ISOLATION LEVEL READ COMMITTED`"
+    )]
+    Isolation {
+        /// The level, as the server names it.
+        found: String,
+    },
     /// The group has no changes.
     #[error("the group is empty; `add` a change to it before it is committed")]
     Empty,
@@ -72,7 +81,7 @@ impl GroupError {
         match self {
             Self::Change { kind, .. } => *kind,
             Self::KeyReused { .. } => ErrorKind::KeyReused,
-            Self::SameInstance { .. } | Self::Empty | Self::OtherStore => ErrorKind::Invalid,
+            Self::SameInstance { .. } | Self::Empty | Self::OtherStore | Self::Isolation { .. } => ErrorKind::Invalid,
             Self::Store(error) => error.kind(),
             Self::Statements(_) => ErrorKind::Internal,
         }

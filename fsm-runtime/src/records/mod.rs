@@ -22,6 +22,8 @@ mod query;
 mod record;
 mod transition;
 mod waiting;
+#[cfg(feature = "postgres")]
+mod within;
 mod worker_group;
 
 pub use any_record::AnyRecord;
@@ -38,3 +40,5 @@ pub use misuse::FireOnAnyRecord;
 pub use query::{ClaimsQuery, ListQuery, StateCount};
 pub use record::{RawRecord, RecordMeta};
 pub use transition::PendingTransition;
+#[cfg(feature = "postgres")]
+pub use within::AfterCommit;

@@ -161,6 +161,17 @@ pub(super) fn micros(delay: Duration) -> i64 {
     i64::try_from(delay.min(FOREVER).as_micros()).unwrap_or(i64::MAX)
 }
 
+/// A time from microseconds since 1970.
+pub(super) fn to_time(micros: i64) -> SystemTime {
+    let distance = Duration::from_micros(micros.unsigned_abs());
+    let at = if micros < 0 {
+        SystemTime::UNIX_EPOCH.checked_sub(distance)
+    } else {
+        SystemTime::UNIX_EPOCH.checked_add(distance)
+    };
+    at.unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
 /// The server's calendar begins 4713 years before Christ.
 const BEFORE_1970: Duration = Duration::from_hours(6_000 * 365 * 24);
 

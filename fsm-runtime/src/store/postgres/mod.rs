@@ -27,6 +27,8 @@ mod text;
 mod tls;
 mod upkeep;
 mod user_sql;
+mod within;
+mod within_json;
 
 use self::core::{Core, Driver};
 use super::{
@@ -47,6 +49,8 @@ use std::{
 };
 use tokio::sync::{broadcast, watch};
 pub use user_sql::{Sql, SqlError, SqlValue};
+pub(crate) use within::NotWithin;
+pub use within::OpenTransaction;
 
 /// Rows in a PostgreSQL database, for the processes of several machines.
 ///

@@ -80,6 +80,16 @@ pub(super) fn statements<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Stat
     statements
 }
 
+/// The data that a change gives its row. It is not returned to the caller that sent it.
+pub(super) fn sent_data(change: &Change) -> Option<&str> {
+    match change {
+        Change::Create(it) => Some(&it.into.data),
+        Change::Transition(it) => Some(&it.into.data),
+        Change::Override(it) => Some(&it.into.data),
+        _ => None,
+    }
+}
+
 /// Locks the rows of several statements in one order.
 pub(super) fn lock<'a>(changes: &[Numbered<'a>]) -> Statement<'a> {
     Statement::new(

@@ -30,7 +30,7 @@ const ADD_LANE: &str = "INSERT INTO {schema}.lanes (lane, batch, missed, seen) V
 /// After a failover to a server that lacks the last commits, the sequences go on far beyond what the former primary may have given out:
 /// no fence and no number of the history is given out twice. They go on farther with each timeline that this server does not know: the
 /// former primary of each has gone on in the same way.
-const RAISE_TIMELINE: &str = "
+pub(in super::super) const RAISE_TIMELINE: &str = "
 WITH present AS (
     SELECT ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::bigint AS timeline, m.value AS known
     FROM {schema}.meta m WHERE m.name = 'timeline'
@@ -453,7 +453,7 @@ struct Stored {
 }
 
 /// The verdict on a change that was not applied.
-fn judge(
+pub(in super::super) fn judge(
     place: usize,
     change: &Numbered<'_>,
     current: Option<Row>,
@@ -473,11 +473,8 @@ fn applied_row(row: &tokio_postgres::Row, changes: &[Numbered<'_>]) -> Result<Op
     let mut applied = to_row(row, 2)?;
     // The data is not returned to the caller that sent it.
     let place = changes.binary_search_by_key(&ord, |it| it.ord).ok();
-    match place.and_then(|place| changes.get(place)).map(|it| it.change) {
-        Some(Change::Create(it)) => applied.data.clone_from(&it.into.data),
-        Some(Change::Transition(it)) => applied.data.clone_from(&it.into.data),
-        Some(Change::Override(it)) => applied.data.clone_from(&it.into.data),
-        _ => {}
+    if let Some(data) = place.and_then(|place| changes.get(place)).and_then(|it| change::sent_data(it.change)) {
+        data.clone_into(&mut applied.data);
     }
     Ok(Some((ord, applied)))
 }

@@ -7,7 +7,7 @@ mod locked;
 mod unseen;
 mod with;
 
-pub(super) use commit::Lane;
+pub(super) use commit::{Lane, RAISE_TIMELINE, judge};
 
 use super::{
     connect::Role,
