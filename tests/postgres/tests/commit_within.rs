@@ -5,7 +5,7 @@
 use fsm_runtime::{
     AfterCommit, AnyRecord, GroupError, GroupOutput, Machines, Runtime, TransitionError,
     prelude::*,
-    store::{HistoryQuery, Store, postgres::Postgres},
+    store::{HistoryQuery, Key, Store, postgres::Postgres},
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -42,6 +42,7 @@ struct World {
     orders: Machines<Order>,
     /// A table of the caller's.
     receipts: String,
+    schema: String,
 }
 
 impl World {
@@ -51,7 +52,7 @@ impl World {
         client.batch_execute(&format!("CREATE TABLE {receipts} (text text PRIMARY KEY)")).await.unwrap();
         let store = Postgres::options(server.url()).schema(&schema).open().await.unwrap();
         let runtime = Runtime::builder(store.clone()).start().await.unwrap();
-        Self { store, orders: runtime.machines::<Order>(), runtime, receipts }
+        Self { store, orders: runtime.machines::<Order>(), runtime, receipts, schema }
     }
 
     async fn create(&self, id: &str) -> order::Record<order::Open> {
@@ -212,17 +213,51 @@ async fn other_isolation_levels_are_refused() {
     assert_eq!(world.state("a").await, order::State::Open);
 }
 
+/// The other process polls once an hour.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn committed_wakes_callers_that_wait() {
+async fn committed_notifies_other_processes() {
     let world = World::new().await;
     let order = world.create("a").await;
+    let hour = Duration::from_hours(1);
+    let other = Postgres::options(Server::shared().url()).schema(&world.schema).poll(hour).open().await.unwrap();
+    let mut notices = other.notices();
+    // It listens once it has a notice of a change that was made after it was opened.
+    let mut made = 0;
+    loop {
+        made += 1;
+        drop(world.create(&format!("x{made}")).await);
+        if tokio::time::timeout(Duration::from_millis(200), notices.recv()).await.is_ok() {
+            break;
+        }
+    }
+    while tokio::time::timeout(Duration::from_millis(200), notices.recv()).await.is_ok() {}
     let mut client = Server::shared().connect().await;
     let mut transaction = client.transaction().await.unwrap();
     let (_, after) = world.pay(&mut transaction, order).await.unwrap();
     transaction.commit().await.unwrap();
-    let mut notices = world.store.notices();
     after.committed();
-    tokio::time::timeout(Duration::from_secs(20), notices.recv()).await.unwrap().unwrap();
+    let bucket = Key::new("Order", "a").bucket();
+    let noticed = async { while !notices.recv().await.unwrap().buckets.contains(bucket) {} };
+    tokio::time::timeout(Duration::from_secs(20), noticed).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_is_used_once_in_a_transaction() {
+    let world = World::new().await;
+    drop(world.create("a").await);
+    let mut client = Server::shared().connect().await;
+    let mut transaction = client.transaction().await.unwrap();
+    let pay = || {
+        let mut group = world.runtime.group();
+        let _ = group.add(world.orders.fire_with_key("a", order::event::Pay, "request-1"));
+        group
+    };
+    drop(pay().commit_within(&world.store, &mut transaction).await.unwrap());
+    // The key is found in the open transaction, and its result cannot be read outside of it.
+    let again = pay().commit_within(&world.store, &mut transaction).await;
+    assert!(matches!(again, Err(GroupError::Change { change: 0, .. })), "{again:?}");
+    transaction.commit().await.unwrap();
+    assert_eq!((world.state("a").await, world.entries().await.len()), (order::State::Paid, 2));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
