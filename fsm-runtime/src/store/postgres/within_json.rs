@@ -77,12 +77,11 @@ fn with_parameters(statement: &str, types: &[Type]) -> String {
         let digits = part.bytes().take_while(u8::is_ascii_digit).count();
         let (number, rest) = part.split_at(digits);
         let place = number.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
-        match place.and_then(|place| Some((place, types.get(place)?))) {
-            Some((place, of)) => text.push_str(&item(place, of)),
-            None => {
-                text.push('$');
-                text.push_str(number);
-            }
+        if let Some((place, of)) = place.and_then(|place| Some((place, types.get(place)?))) {
+            text.push_str(&item(place, of));
+        } else {
+            text.push('$');
+            text.push_str(number);
         }
         text.push_str(rest);
     }
@@ -119,6 +118,7 @@ pub(super) fn parameter(statement: &Statement<'_>) -> Result<String, Failure> {
 }
 
 fn sent(value: &(dyn ToSql + Sync), of: &Type) -> Result<Value, Failure> {
+    #[expect(clippy::default_trait_access, reason = "its crate is no dependency of this one")]
     let mut bytes = Default::default();
     let failed = |why: &dyn fmt::Display| Failure::new(FailureKind::Other, format!("a value of type `{of}`: {why}"));
     let null = value.to_sql_checked(of, &mut bytes).map_err(|error| failed(&error))?;
