@@ -237,8 +237,8 @@ async fn committed_notifies_other_processes() {
     transaction.commit().await.unwrap();
     after.committed();
     let bucket = Key::new("Order", "a").bucket();
-    let noticed = async { while !notices.recv().await.unwrap().buckets.contains(bucket) {} };
-    tokio::time::timeout(Duration::from_secs(20), noticed).await.unwrap();
+    let arrives = async { while !notices.recv().await.unwrap().buckets.contains(bucket) {} };
+    tokio::time::timeout(Duration::from_secs(20), arrives).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
