@@ -31,7 +31,7 @@ const KIND: &str = "once";
 /// let charge = async |_attempt| Ok::<_, String>("receipt 7".to_owned());
 /// let receipt = runtime.once("charge/42").arguments(&("ada", 999)).run(charge).await?;
 /// assert_eq!(receipt, "receipt 7");
-/// let again = runtime.once("charge/42").arguments(&("ada", 999)).run(async |_| Err("not called".to_owned())).await?;
+/// let again = runtime.once("charge/42").arguments(&("ada", 999)).run(async |_| Err::<String, _>("not called".to_owned())).await?;
 /// assert_eq!(receipt, again);
 /// # Ok(()) }
 /// ```

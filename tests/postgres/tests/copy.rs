@@ -6,10 +6,9 @@ use fsm_runtime::{
     ErrorKind, Runtime, StartPosition,
     prelude::*,
     store::{
-        Attempts, Cause, Change, Claim, Create, Definition, Entering, Ephemerals, Filter, Group, HistoryEntry,
-        HistoryQuery, Hold, KeptResult, Key, NewEphemeral, NewResult, Note, Operation, OperationEntry, Origin, Process,
-        Prune, Purge, Release, Row, SaveCheckpoint, SetDesiredState, Store, StoreError, Timer, TimerDue, Transition,
-        Verdict,
+        Attempts, Cause, Change, Claim, Create, Definition, Entering, Filter, Group, HistoryEntry, HistoryQuery, Hold,
+        KeptResult, Key, NewEphemeral, NewResult, Note, Operation, OperationEntry, Origin, Process, Prune, Purge,
+        Release, Row, SaveCheckpoint, SetDesiredState, Store, StoreError, Timer, TimerDue, Transition, Verdict,
         copy::{CopyError, CopyProgress},
         postgres::Postgres,
         sqlite::Sqlite,

@@ -161,7 +161,7 @@ mod tests {
         let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
         let options = Breaker::options("b").failures_in_a_row(1).open_for(Duration::from_secs(30));
         let breaker = options.clock(clock.clock()).build().unwrap();
-        let rate = StateRate::new(Rate::new(1, Duration::from_secs(60)), clock.clock(), live(1), "M");
+        let rate = StateRate::new(Rate::new(1, Duration::from_mins(1)), clock.clock(), live(1), "M");
         let mut gate = Gate { rate: Some(rate), breaker: Some(breaker.clone()) };
         gate.pass(&None, clock.clock().elapsed()).unwrap().unwrap().failed("503");
         clock.advance(Duration::from_secs(30));
