@@ -193,7 +193,7 @@ async fn overdue(
 struct Abandoned(HashMap<Key, Duration>);
 
 impl Abandoned {
-    /// Sends those that nobody has taken over in time.
+    /// Sends the instances that no other process has taken over in time.
     async fn scan(
         &mut self,
         engine: &Engine,

@@ -67,7 +67,7 @@ pub(super) struct EventLoop {
     poll_interval: Duration,
     /// The buckets of this process.
     assignment: watch::Receiver<Assignment>,
-    /// Instances of other processes that nobody has taken over in time.
+    /// Instances in the buckets of other processes that were not taken over in time.
     abandoned: HashSet<Key>,
     /// The unreadable rows that were logged, each version once.
     unreadable: HashSet<(Key, u64)>,

@@ -179,7 +179,7 @@ impl Locks {
         acquired.unwrap_or(Err(LockError::Timeout { name, waited: timeout }))
     }
 
-    /// Acquires the lock if it is free and nobody waits for it.
+    /// Acquires the lock if it is free and no other caller is waiting for it.
     ///
     /// # Errors
     /// [`LockError::Held`]; [`LockError::Failed`].

@@ -45,7 +45,7 @@ pub(crate) struct Coordination {
 #[derive(Default)]
 struct Queues {
     of: HashMap<(&'static str, String), Weak<AsyncMutex<()>>>,
-    /// With more queues than this, those that nobody uses are dropped.
+    /// With more queues than this, unused ones are dropped.
     many: usize,
 }
 

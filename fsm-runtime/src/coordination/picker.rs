@@ -117,7 +117,7 @@ impl Picker {
     /// The instance that `key` belongs to, by rendezvous hashing: the same one for the same key, while it is live and not avoided. If it is
     /// gone, its keys are spread over the others, and no other key moves.
     ///
-    /// Instances are told apart by their endpoints, so that a restart changes nothing. Source: Thaler and Ravishankar, *A Name-Based Mapping
+    /// Instances are identified by their endpoints, so a restart does not move keys. Source: Thaler and Ravishankar, *A Name-Based Mapping
     /// Scheme for Rendezvous*, 1996.
     pub fn pick_by_key<'a>(&self, instances: &'a [ServiceInstance], key: &str) -> Option<&'a ServiceInstance> {
         let now = self.clock.elapsed();

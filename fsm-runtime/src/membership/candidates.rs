@@ -94,7 +94,7 @@ mod tests {
     fn m1_a_node_counts_after_its_first_renewal() {
         let new = |node| Lease { joined: None, ..lease(node, 5) };
         assert_eq!(counted(&[lease("a", 1), new("b")]), ["a-1"]);
-        assert_eq!(counted(&[new("a"), new("b")]), ["a-5", "b-5"], "nobody has got further");
+        assert_eq!(counted(&[new("a"), new("b")]), ["a-5", "b-5"], "no node has joined yet");
     }
 
     #[test]

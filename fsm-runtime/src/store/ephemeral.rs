@@ -54,8 +54,8 @@ pub trait Ephemerals: Send + Sync {
     /// Removes the result that is kept for `name` of `kind`. Returns whether there was one.
     fn remove_result(&self, kind: &'static str, name: String, now: SystemTime) -> StoreFuture<'_, bool>;
 
-    /// A receiver that is notified soon after an entry was added, changed or removed through this object of the store, and, where the
-    /// store is notified of it, through another one. It may be notified more often. An entry that lapses notifies nobody.
+    /// A receiver that is notified soon after an entry was added, changed or removed through this object of the store. Changes through
+    /// other objects notify it if the store learns of them. Notifications without a change are possible. A lapse does not notify.
     fn entry_changes(&self) -> watch::Receiver<()>;
 }
 

@@ -35,7 +35,7 @@ enum Job {
     #[state(work)]
     #[on(finish => Finished)]
     Running,
-    /// A worker waits until it is told to stop.
+    /// A worker waits until it is cancelled.
     #[state(work)]
     #[on(release => Finished)]
     Held,

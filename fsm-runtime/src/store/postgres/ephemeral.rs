@@ -27,8 +27,8 @@ const SWEEP: &str = "lapsed AS (
 const QUEUES: i32 = 0x0066_736d;
 
 impl Core {
-    /// Entries of one queue get their sequence one after the other: each takes a lock that lasts until it is committed. So whoever looks
-    /// after its own entry is committed sees all that are ahead of it.
+    /// Takes a lock on the queue that is held until the entry is committed, so the entries of a queue get their sequences in commit order.
+    /// A read of the position after the commit therefore sees all entries that are ahead.
     pub(super) async fn enter(&self, entry: NewEphemeral, now: SystemTime) -> Result<u64, StoreError> {
         let NewEphemeral { kind, name, id, holder, value, ttl } = entry;
         let text = format!(

@@ -143,7 +143,7 @@ fn results(now: SystemTime) -> String {
     format!("fsm_results WHERE until > {}", micros(now))
 }
 
-/// Sends all pages; `false` if nobody takes them any more.
+/// Sends all pages; `false` if the receiver was dropped.
 fn all(connection: &Connection, pages: &mpsc::Sender<Page>, now: SystemTime) -> rusqlite::Result<bool> {
     let definitions =
         "SELECT name, version, fingerprint, graph, controller, at FROM fsm_machines ORDER BY name, version";
@@ -186,7 +186,7 @@ struct Table<'a> {
 }
 
 impl Table<'_> {
-    /// Sends the rows of a query in pages; `false` if nobody takes them any more.
+    /// Sends the rows of a query in pages; `false` if the receiver was dropped.
     fn send<T>(
         &self,
         query: &str,
