@@ -66,7 +66,7 @@ impl Gate {
             let until = wait.map(|wait| now.saturating_add(wait));
             Shut { until, reason: Reason::Breaker { name: breaker.name().into(), until } }
         };
-        // Only looked at before the rate: a probe that the rate refuses would notify all who wait for the probe, again and again.
+        // Only looked at before the rate: if the rate refused a probe, giving it back would notify all work that waits for the probe, in a loop.
         if let Some(breaker) = &self.breaker {
             breaker.check_work().map_err(|wait| closed(breaker, wait))?;
         }
