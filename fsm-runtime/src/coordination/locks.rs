@@ -35,7 +35,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// UPDATE report SET body = :body, fence = :fence WHERE id = :id AND fence <= :fence  -- no row: another holder was later
 /// ```
 ///
-/// ```
+#[cfg_attr(feature = "sqlite", doc = "```")]
+#[cfg_attr(not(feature = "sqlite"), doc = "```ignore")]
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use fsm_runtime::prelude::*;
 /// use std::time::Duration;

@@ -23,7 +23,8 @@ const KIND: &str = "once";
 /// the function: so the function runs *at least* once, and its result is stored once. Pass [`OnceAttempt::fence`] on to systems that can
 /// refuse an earlier one.
 ///
-/// ```
+#[cfg_attr(feature = "sqlite", doc = "```")]
+#[cfg_attr(not(feature = "sqlite"), doc = "```ignore")]
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use fsm_runtime::prelude::*;
 ///

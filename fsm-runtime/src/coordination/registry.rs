@@ -39,7 +39,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// A process registers where a service can be reached. The registration has a lease. It is removed when the process deregisters or shuts
 /// down; after a crash it lapses within 15 s ([`Service::ttl`]).
 ///
-/// ```
+#[cfg_attr(feature = "sqlite", doc = "```")]
+#[cfg_attr(not(feature = "sqlite"), doc = "```ignore")]
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use fsm_runtime::{coordination::{Picker, Service}, prelude::*};
 ///
