@@ -246,6 +246,22 @@ async fn g2_a_holder_that_stalls_learns_that_its_lock_is_lost() {
     drop(next);
 }
 
+/// The store does not answer. The holder stops by its own clock, before its lease ends.
+#[tokio::test]
+async fn g2_a_holder_without_its_store_stops_in_time() {
+    let world = World::new();
+    let runtime = world.runtime().await;
+    let lock = runtime.locks().acquire("nightly", TTL).await.unwrap();
+    let blocking = rusqlite::Connection::open(world.dir.path().join("store.db")).unwrap();
+    blocking.execute_batch("BEGIN IMMEDIATE").unwrap();
+    // The renewal is requested, and waits.
+    world.clock.advance(TTL / 3);
+    settle().await;
+    assert!(!lock.is_lost());
+    world.clock.advance(TTL / 2);
+    tokio::time::timeout(PATIENCE, lock.lost()).await.expect("five sixths of the lease have passed");
+}
+
 /// The check that the documentation shows.
 #[tokio::test]
 async fn g2_a_late_holder_is_refused_by_its_fence() {
@@ -538,6 +554,24 @@ async fn g4_instances_come_and_go() {
     assert!(matches!(next(&world, &mut watch).await, ServiceChange::Removed(it) if it.endpoint == "one"));
     second.shutdown(Duration::ZERO).await;
     assert_eq!(watch.next().await.unwrap(), None);
+}
+
+/// The clock stands still: nothing but the shutdown ends the watches.
+#[tokio::test]
+async fn g4_watches_end_at_shutdown_whatever_else_has_changed() {
+    let world = World::new();
+    let runtime = world.runtime().await;
+    let mut watches: Vec<ServiceWatch> = (0..20).map(|_| runtime.registry().watch("mail").unwrap()).collect();
+    let _one = runtime.registry().register(Service::new("mail", "one")).await.unwrap();
+    for watch in &mut watches {
+        assert!(matches!(watch.next().await.unwrap(), Some(ServiceChange::Added(_))));
+    }
+    let _two = runtime.registry().register(Service::new("mail", "two")).await.unwrap();
+    runtime.shutdown(Duration::ZERO).await;
+    for watch in &mut watches {
+        let ended = tokio::time::timeout(PATIENCE, watch.next()).await.expect("the runtime has shut down");
+        assert_eq!(ended.unwrap(), None);
+    }
 }
 
 #[tokio::test]

@@ -99,15 +99,21 @@ impl Entry {
             };
             let lapses = until.duration_since(engine.now()).unwrap_or_default();
             let looked = engine.clock.elapsed();
+            let changed = async {
+                tokio::select! {
+                    _ = changes.changed() => {}
+                    _ = notices.recv() => {}
+                    () = engine.clock.sleep(lapses.clamp(PAUSE, POLL)) => {}
+                }
+                // Notices can come all the time.
+                engine.clock.sleep(PAUSE.saturating_sub(engine.clock.elapsed().saturating_sub(looked))).await;
+            };
             tokio::select! {
+                biased;
                 () = engine.closing.cancelled() => return Ok(Waited::ShuttingDown),
                 () = self.lost.cancelled() => return Ok(Waited::Gone),
-                _ = changes.changed() => {}
-                _ = notices.recv() => {}
-                () = engine.clock.sleep(lapses.clamp(PAUSE, POLL)) => {}
+                () = changed => {}
             }
-            // Notices can come all the time.
-            engine.clock.sleep(PAUSE.saturating_sub(engine.clock.elapsed().saturating_sub(looked))).await;
         }
     }
 

@@ -363,16 +363,24 @@ impl ServiceWatch {
             if let Some((looked, lapses)) = self.looked {
                 let left = lapses.map(|at| at.duration_since(engine.now()).unwrap_or_default());
                 let poll = left.unwrap_or(POLL).clamp(PAUSE, POLL);
+                let changed = async {
+                    tokio::select! {
+                        _ = self.changes.changed() => {}
+                        _ = self.notices.recv() => {}
+                        () = engine.clock.sleep(poll) => {}
+                    }
+                    engine.clock.sleep(PAUSE.saturating_sub(engine.clock.elapsed().saturating_sub(looked))).await;
+                };
                 tokio::select! {
+                    biased;
                     () = engine.closing.cancelled() => return Ok(None),
-                    _ = self.changes.changed() => {}
-                    _ = self.notices.recv() => {}
-                    () = engine.clock.sleep(poll) => {}
+                    () = changed => {}
                 }
-                engine.clock.sleep(PAUSE.saturating_sub(engine.clock.elapsed().saturating_sub(looked))).await;
             }
             self.changes.mark_unchanged();
             let looking = engine.clock.elapsed();
+            // Also if the read fails, the next one waits.
+            self.looked = Some((looking, None));
             let (live, lapses) = self.registry.live(&self.name).await?;
             self.looked = Some((looking, lapses));
             self.compare(live);
