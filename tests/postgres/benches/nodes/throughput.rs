@@ -145,16 +145,16 @@ const BARE: Bare = Bare {
 
 /// Tables of three and four columns.
 const SMALL: Bare = Bare {
-    tables: "CREATE TABLE {schema}.rows (id text PRIMARY KEY, version bigint NOT NULL, data text NOT NULL) WITH (fillfactor = 70);
-        CREATE TABLE {schema}.entries (sequence bigint PRIMARY KEY, id text NOT NULL, version bigint NOT NULL, data text NOT NULL);
-        CREATE INDEX ON {schema}.entries (id, sequence)",
-    rows: "INSERT INTO {schema}.rows SELECT a.id, 0, a.data FROM unnest($1::text[], $2::text[]) AS a(id, data)",
+    tables: "CREATE TABLE {schema}.few_columns (id text PRIMARY KEY, version bigint NOT NULL, data text NOT NULL) WITH (fillfactor = 70);
+        CREATE TABLE {schema}.few_entries (sequence bigint PRIMARY KEY, id text NOT NULL, version bigint NOT NULL, data text NOT NULL);
+        CREATE INDEX ON {schema}.few_entries (id, sequence)",
+    rows: "INSERT INTO {schema}.few_columns SELECT a.id, 0, a.data FROM unnest($1::text[], $2::text[]) AS a(id, data)",
     update: "WITH moved AS (
-            UPDATE {schema}.rows r SET version = r.version + 1, data = a.data
+            UPDATE {schema}.few_columns r SET version = r.version + 1, data = a.data
             FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
                 AS a(id, version, data, machine, state, event, payload)
             WHERE r.id = a.id AND r.version = a.version RETURNING r.id, r.version, r.data)
-        INSERT INTO {schema}.entries SELECT nextval('{schema}.sequence'), m.id, m.version, m.data FROM moved m
+        INSERT INTO {schema}.few_entries SELECT nextval('{schema}.sequence'), m.id, m.version, m.data FROM moved m
         RETURNING sequence",
 };
 

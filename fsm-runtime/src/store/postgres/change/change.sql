@@ -1,10 +1,11 @@
 -- Changes rows that stay in their state. The action is the statement; its values are the fields. A change with a note adds it to the
 -- history.
 WITH asked AS MATERIALIZED (
-    SELECT a.*, coalesce(a.asked_at, clock_timestamp()) AS now
+    SELECT a.*, coalesce(a.machines, ($2::text[])[1]) AS machine,
+        coalesce(a.asked_at, clock_timestamp()) AS now
     FROM unnest($1::int[], $2::text[], $3::text[], $4::uuid[], $5::timestamptz[], $8::bigint[], $9::text[], $10::text[], $11::text[],
                 $12::text[], $13::text[]{arrays})
-        AS a(ord, machine, id, incarnation, asked_at, version, about, note, cause, actor, trace{fields})
+        AS a(ord, machines, id, incarnation, asked_at, version, about, note, cause, actor, trace{fields})
 ), moved AS (
     {action}
     RETURNING a.ord, {i.columns}

@@ -1,10 +1,11 @@
 -- Creates instances. An entry under the same idempotency key answers for the present incarnation of the id, or for its last one.
 WITH asked AS MATERIALIZED (
     SELECT a.*, {patch} AS patch FROM (
-    SELECT a.*, coalesce(a.asked_at, clock_timestamp()) AS now
+    SELECT a.*, coalesce(a.machines, ($2::text[])[1]) AS machine,
+        coalesce(a.asked_at, clock_timestamp()) AS now
     FROM unnest($1::int[], $2::text[], $3::text[], $4::uuid[], $5::timestamptz[], $8::text[], $9::bigint[], $10::text[], $11::text[],
                 $12::text[], $13::boolean[], $14::int[], $15::text[], $16::text[], $17::text[], $18::text[])
-        AS a(ord, machine, id, incarnation, asked_at, state, schema, data, context, timers, work, shard, cause, key, actor, trace)) a
+        AS a(ord, machines, id, incarnation, asked_at, state, schema, data, context, timers, work, shard, cause, key, actor, trace)) a
 ), known AS MATERIALIZED (
     SELECT a.ord FROM asked a JOIN {schema}.keys k ON k.machine = a.machine AND k.id = a.id AND k.key = a.key
         AND k.incarnation = coalesce(

@@ -9,6 +9,7 @@ use crate::store::{
     },
 };
 use std::{sync::LazyLock, time::SystemTime};
+use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 /// The event of an override in the history.
@@ -177,18 +178,18 @@ fn moves<'a>(template: &'static str, changes: &[Numbered<'a>], batch: Batch, rem
     let statement = common(template, batch, &moves, |to| to.incarnation)
         .numbers(moves.iter().map(|(_, to)| stored(to.version)))
         .optional_numbers(moves.iter().map(|(_, to)| to.fence.map(stored)))
-        .texts(moves.iter().map(|(_, to)| &*to.into.state))
-        .numbers(moves.iter().map(|(_, to)| i64::from(to.into.schema)))
+        .once(moves.iter().map(|(_, to)| &*to.into.state), Type::TEXT_ARRAY)
+        .once(moves.iter().map(|(_, to)| i64::from(to.into.schema)), Type::INT8_ARRAY)
         .texts(moves.iter().map(|(_, to)| &*to.into.data))
         .optional_texts(moves.iter().map(|(_, to)| to.into.context.as_deref()))
-        .flags(moves.iter().map(|(_, to)| to.keeps_context))
+        .once(moves.iter().map(|(_, to)| to.keeps_context), Type::BOOL_ARRAY)
         .timers(moves.iter().map(|(_, to)| &*to.into.timers))
-        .flags(moves.iter().map(|(_, to)| to.into.work))
-        .texts(moves.iter().map(|(_, to)| to.kind.as_str()))
-        .texts(moves.iter().map(|(_, to)| to.from))
-        .texts(moves.iter().map(|(_, to)| to.event))
-        .texts(moves.iter().map(|(_, to)| to.payload))
-        .texts(moves.iter().map(|(_, to)| to.cause.as_str()))
+        .once(moves.iter().map(|(_, to)| to.into.work), Type::BOOL_ARRAY)
+        .once(moves.iter().map(|(_, to)| to.kind.as_str()), Type::TEXT_ARRAY)
+        .once(moves.iter().map(|(_, to)| to.from), Type::TEXT_ARRAY)
+        .once(moves.iter().map(|(_, to)| to.event), Type::TEXT_ARRAY)
+        .once(moves.iter().map(|(_, to)| to.payload), Type::TEXT_ARRAY)
+        .once(moves.iter().map(|(_, to)| to.cause.as_str()), Type::TEXT_ARRAY)
         .optional_texts(moves.iter().map(|(_, to)| to.idempotency_key))
         .optional_texts(moves.iter().map(|(_, to)| to.origin.actor.as_deref()))
         .optional_texts(moves.iter().map(|(_, to)| to.origin.trace.as_deref()))

@@ -1,12 +1,19 @@
--- Moves instances to a state that keeps the row, by a transition or an override. Keys are looked up before versions.
+-- Moves instances to a state that keeps the row, by a transition or an override. Keys are looked up before versions. A column with
+-- one value for all rows is sent as an array of one item, because each item of an array takes time.
 WITH asked AS MATERIALIZED (
     SELECT a.*, {patch} AS patch FROM (
-    SELECT a.*, a.kind = 'internal' AS stays, coalesce(a.asked_at, clock_timestamp()) AS now
+    SELECT a.*, a.kind = 'internal' AS stays, coalesce(a.asked_at, clock_timestamp()) AS now FROM (
+    SELECT a.ord, a.id, a.incarnation, a.asked_at, a.version, a.claim, a.data, a.context, a.timers, a.key, a.actor, a.trace, a.not_before,
+        coalesce(a.machine, ($2::text[])[1]) AS machine, coalesce(a.state, ($10::text[])[1]) AS state,
+        coalesce(a.schema, ($11::bigint[])[1]) AS schema, coalesce(a.keeps_context, ($14::boolean[])[1]) AS keeps_context,
+        coalesce(a.work, ($16::boolean[])[1]) AS work, coalesce(a.kind, ($17::text[])[1]) AS kind,
+        coalesce(a.from_state, ($18::text[])[1]) AS from_state, coalesce(a.event, ($19::text[])[1]) AS event,
+        coalesce(a.payload, ($20::text[])[1]) AS payload, coalesce(a.cause, ($21::text[])[1]) AS cause
     FROM unnest($1::int[], $2::text[], $3::text[], $4::uuid[], $5::timestamptz[], $8::bigint[], $9::bigint[], $10::text[], $11::bigint[],
                 $12::text[], $13::text[], $14::boolean[], $15::text[], $16::boolean[], $17::text[], $18::text[], $19::text[],
                 $20::text[], $21::text[], $22::text[], $23::text[], $24::text[], $25::timestamptz[])
         AS a(ord, machine, id, incarnation, asked_at, version, claim, state, schema, data, context, keeps_context, timers, work, kind,
-             from_state, event, payload, cause, key, actor, trace, not_before)) a
+             from_state, event, payload, cause, key, actor, trace, not_before)) a) a
 ), known AS MATERIALIZED (
     SELECT a.ord FROM asked a JOIN {schema}.keys k
         ON k.machine = a.machine AND k.id = a.id AND k.incarnation = a.incarnation AND k.key = a.key

@@ -118,7 +118,7 @@ fn common<'a, T>(
 ) -> Statement<'a> {
     Statement::new(template)
         .numbers_4(changes.iter().map(|(it, _)| it.ord))
-        .texts(changes.iter().map(|(it, _)| &*it.change.key().machine))
+        .once(changes.iter().map(|(it, _)| &*it.change.key().machine), Type::TEXT_ARRAY)
         .texts(changes.iter().map(|(it, _)| &*it.change.key().id))
         .with(changes.iter().map(|(_, change)| incarnation(change)).collect::<Vec<_>>(), Type::UUID_ARRAY)
         .optional_times(changes.iter().map(|(it, _)| it.now))
@@ -133,6 +133,15 @@ impl<'a> Statement<'a> {
 
     fn texts(self, values: impl Iterator<Item = &'a str>) -> Self {
         self.column(values, Type::TEXT_ARRAY)
+    }
+
+    /// A column that mostly has one value for all rows: it is sent as an array of one item then, and the statement takes that for the others.
+    fn once<T: ToSql + PartialEq + Sync + Send + 'a>(self, values: impl Iterator<Item = T>, of: Type) -> Self {
+        let mut values: Vec<T> = values.collect();
+        if values.iter().all(|value| Some(value) == values.first()) {
+            values.truncate(1);
+        }
+        self.with(values, of)
     }
 
     /// An array without a value is sent as NULL: `unnest` fills its column up with NULL.

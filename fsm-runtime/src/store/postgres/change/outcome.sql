@@ -4,7 +4,8 @@ checked AS MATERIALIZED (
     SELECT 1 / (NOT $6::boolean OR (SELECT count(*) FROM moved) = (SELECT count(*) FROM asked))::int AS whole
 ), missed AS (
     UPDATE {schema}.lanes l SET missed = l.missed || x.ords
-    FROM (SELECT array_agg(a.ord) AS ords FROM asked a WHERE NOT EXISTS (SELECT 1 FROM moved m WHERE m.ord = a.ord)) x
+    FROM (SELECT array_agg(a.ord) AS ords FROM asked a
+          WHERE (SELECT count(*) FROM moved) < cardinality($1) AND NOT EXISTS (SELECT 1 FROM moved m WHERE m.ord = a.ord)) x
     WHERE l.lane = $7::uuid AND x.ords IS NOT NULL
 )
 SELECT c.whole, m.ord, {m.columns}, CASE WHEN m.ord = (SELECT min(f.ord) FROM moved f) THEN {told} END AS told

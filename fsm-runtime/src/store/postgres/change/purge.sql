@@ -1,8 +1,9 @@
 -- Deletes rows with the history and the idempotency keys of every incarnation of their ids. What an operator purges is logged.
 WITH asked AS MATERIALIZED (
-    SELECT a.*, coalesce(a.asked_at, clock_timestamp()) AS now
+    SELECT a.*, coalesce(a.machines, ($2::text[])[1]) AS machine,
+        coalesce(a.asked_at, clock_timestamp()) AS now
     FROM unnest($1::int[], $2::text[], $3::text[], $4::uuid[], $5::timestamptz[], $8::bigint[], $9::text[], $10::text[], $11::text[])
-        AS a(ord, machine, id, incarnation, asked_at, version, actor, trace, why)
+        AS a(ord, machines, id, incarnation, asked_at, version, actor, trace, why)
 ), moved AS (
     DELETE FROM {schema}.instances i USING asked a
     WHERE i.machine = a.machine AND i.id = a.id AND i.incarnation = a.incarnation AND i.version = a.version
