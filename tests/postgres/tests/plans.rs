@@ -3,12 +3,13 @@
 #![cfg(server)]
 
 use fsm_runtime::store::{
-    Attempts, Buckets, Change, Claim, Filter, HistoryQuery, Key, Only, Process, Prune, Release, Scope, Store, Verdict,
-    postgres::Postgres,
+    Attempts, Buckets, Cause, Change, Claim, Create, Entering, Filter, HistoryQuery, Key, Only, Origin, Process, Prune,
+    Release, Row, Scope, Store, Transition, Verdict, postgres::Postgres,
 };
 use std::time::{Duration, Instant, SystemTime};
 use tests_postgres::Server;
 use tokio_postgres::Client;
+use uuid::Uuid;
 
 /// Rows of two machines in many states of work, their history, and keys of some entries.
 const ROWS: &str = "
@@ -27,9 +28,9 @@ INSERT INTO {schema}.keys (machine, id, incarnation, key, sequence, at)
 SELECT h.machine, h.id, h.incarnation, 'k', h.sequence, h.at FROM {schema}.history h WHERE h.sequence > 20000;
 ANALYZE {schema}.instances; ANALYZE {schema}.history; ANALYZE {schema}.keys";
 
-/// The scans of the tables so far, once the store's connections have ended and reported theirs.
-async fn scans(client: &Client, schema: &str) -> Vec<(String, i64)> {
-    // What this connection itself has scanned is reported at once.
+/// Waits until the store's connections have ended and reported what they did.
+async fn reported(client: &Client) {
+    // What this connection itself has done is reported at once.
     client.execute("SELECT pg_stat_force_next_flush()", &[]).await.unwrap();
     let began = Instant::now();
     let open = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'fsm %'";
@@ -37,6 +38,11 @@ async fn scans(client: &Client, schema: &str) -> Vec<(String, i64)> {
         assert!(began.elapsed() < Duration::from_secs(30), "the connections of the store stay open");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// The scans of the tables so far.
+async fn scans(client: &Client, schema: &str) -> Vec<(String, i64)> {
+    reported(client).await;
     let scans = "SELECT relname::text, coalesce(seq_scan, 0) FROM pg_stat_user_tables
         WHERE schemaname = $1 AND relname IN ('instances', 'history', 'keys') ORDER BY 1";
     let rows = client.query(scans, &[&schema]).await.unwrap();
@@ -148,4 +154,76 @@ async fn writes(store: &Postgres) {
     };
     assert!(store.prune(prune).await.unwrap() > 0);
     store.end_leases(vec!["me".into()], now).await.unwrap();
+}
+
+/// Such an update needs no entry in any index, and its old version is removed without a vacuum.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn n39_transitions_of_resting_instances_are_hot_updates() {
+    let (server, schema) = (Server::start(), "fsm");
+    let client = server.connect().await;
+    let store = Postgres::open(server.url()).await.unwrap();
+    let mut rows: Vec<Row> = commit(&store, (0..50).map(|n| created(&n.to_string())).collect()).await;
+    for state in ["Shut", "Open"].into_iter().cycle().take(20) {
+        rows = commit(&store, rows.into_iter().map(|row| moved(row, state)).collect()).await;
+    }
+    drop(store);
+    reported(&client).await;
+    let updates =
+        "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE schemaname = $1 AND relname = 'instances'";
+    let row = client.query_one(updates, &[&schema]).await.unwrap();
+    let (all, hot): (i64, i64) = (row.get(0), row.get(1));
+    assert_eq!(all, 50 * 20);
+    // Some find no room in their page.
+    assert!(hot >= all * 9 / 10, "{hot} of {all}");
+}
+
+async fn commit(store: &Postgres, changes: Vec<Change>) -> Vec<Row> {
+    let groups = changes.into_iter().map(Into::into).collect();
+    let verdicts = store.commit(groups, SystemTime::now()).await.unwrap();
+    let row = |verdict| match verdict {
+        Verdict::Committed { mut rows } => rows.remove(0),
+        other => panic!("{other:?}"),
+    };
+    verdicts.into_iter().map(row).collect()
+}
+
+fn entering(state: &str) -> Entering {
+    Entering {
+        state: state.into(),
+        data: format!("\"{}\"", "x".repeat(100)),
+        context: None,
+        schema: 1,
+        timers: Vec::new(),
+        work: false,
+        remove: false,
+    }
+}
+
+fn created(id: &str) -> Change {
+    Change::Create(Create {
+        key: Key::new("Door", id),
+        incarnation: Uuid::now_v7(),
+        into: entering("Open"),
+        cause: Cause::Caller,
+        idempotency_key: None,
+        origin: Origin::default(),
+    })
+}
+
+fn moved(row: Row, state: &str) -> Change {
+    Change::Transition(Transition {
+        key: row.key,
+        incarnation: row.incarnation,
+        version: row.version,
+        fence: None,
+        from: row.state,
+        event: "turn".into(),
+        payload: "null".into(),
+        into: entering(state),
+        internal: false,
+        cause: Cause::Caller,
+        not_before: None,
+        idempotency_key: None,
+        origin: Origin::default(),
+    })
 }

@@ -64,6 +64,40 @@ columns! {
     }
 }
 
+/// What only the server knows of a row at the begin of a new visit.
+pub(super) struct Visit {
+    pub(super) timer_at: Option<SystemTime>,
+    pub(super) timers: BTreeMap<String, SystemTime>,
+    pub(super) retry_at: Option<SystemTime>,
+    pub(super) owner: Option<String>,
+    pub(super) fence: u64,
+    pub(super) created: SystemTime,
+    pub(super) updated: SystemTime,
+    pub(super) desired: Option<String>,
+    pub(super) desired_at: Option<SystemTime>,
+    pub(super) desired_by: Option<String>,
+    pub(super) hold: Option<String>,
+    pub(super) context: Option<String>,
+}
+
+columns! {
+    /// Of the table `i`.
+    VISIT_COLUMNS, to_visit: Visit {
+        timer_at: get("i.timer_at"),
+        timers: timers("i.timers"),
+        retry_at: get("i.retry_at"),
+        owner: get("i.owner"),
+        fence: number("i.fence"),
+        created: get("i.created"),
+        updated: get("i.updated"),
+        desired: get("i.desired"),
+        desired_at: get("i.desired_at"),
+        desired_by: get("i.desired_by"),
+        hold: get("i.hold"),
+        context: get("i.context"),
+    }
+}
+
 columns! {
     /// Of the table `h`.
     ENTRY_COLUMNS, to_entry: HistoryEntry {

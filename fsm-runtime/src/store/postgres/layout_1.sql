@@ -20,7 +20,9 @@ CREATE TABLE {schema}.machines (
     PRIMARY KEY (name, version)
 );
 
--- Room in each page and frequent vacuums: the row of an instance is updated all the time.
+-- Room in each page and frequent vacuums: the row of an instance is updated all the time. No index has a column that changes with each
+-- transition, so that the update of an instance that rests before and after is a HOT update: it writes to no index. The columns
+-- listed_state, listed_schema and listed_since repeat state, schema and updated for the indexes of rows that need attention.
 CREATE TABLE {schema}.instances (
     incarnation    uuid NOT NULL,
     version        bigint NOT NULL,
@@ -53,14 +55,19 @@ CREATE TABLE {schema}.instances (
     desired        text,
     desired_by     text,
     hold           text,
+    listed_state   text COLLATE "C" GENERATED ALWAYS AS (CASE WHEN parked IS NOT NULL OR hold IS NOT NULL OR attempt > 0 THEN state END) STORED,
+    listed_schema  bigint GENERATED ALWAYS AS (CASE WHEN parked IS NOT NULL OR hold IS NOT NULL OR attempt > 0 THEN schema END) STORED,
+    listed_since   timestamptz GENERATED ALWAYS AS (CASE WHEN parked IS NOT NULL OR hold IS NOT NULL OR attempt > 0 THEN updated END) STORED,
     PRIMARY KEY (machine, id)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX instances_due ON {schema}.instances (bucket, wake_at, machine, id) WHERE wake_at IS NOT NULL;
 CREATE INDEX instances_owner ON {schema}.instances (owner, machine, id) WHERE owner IS NOT NULL;
-CREATE INDEX instances_parked ON {schema}.instances (machine, state, schema, updated, id) WHERE parked IS NOT NULL;
-CREATE INDEX instances_backoff ON {schema}.instances (machine, state, schema, updated, id)
+CREATE INDEX instances_parked ON {schema}.instances (machine, listed_state, listed_schema, listed_since, id)
+    WHERE parked IS NOT NULL;
+CREATE INDEX instances_backoff ON {schema}.instances (machine, listed_state, listed_schema, listed_since, id)
     WHERE attempt > 0 AND retry_at IS NOT NULL AND parked IS NULL;
-CREATE INDEX instances_hold ON {schema}.instances (machine, state, schema, updated, id) WHERE hold IS NOT NULL;
+CREATE INDEX instances_hold ON {schema}.instances (machine, listed_state, listed_schema, listed_since, id)
+    WHERE hold IS NOT NULL;
 
 -- Only inserted into, and pruned from the oldest entry on.
 CREATE TABLE {schema}.history (

@@ -17,16 +17,34 @@ use std::time::{Duration, SystemTime};
 use tokio_postgres::types::Type;
 
 /// The ranges of an index: one look-up for each state and schema version, not one for each row.
-const RANGES: &str = "WITH RECURSIVE ranges AS (
-    (SELECT i.state, i.schema FROM {schema}.instances i WHERE i.machine = $1 {only} ORDER BY i.state, i.schema LIMIT 1)
+const RANGES: &str = "WITH RECURSIVE ranges (state, schema) AS (
+    (SELECT {state}, {schema_version} FROM {schema}.instances i WHERE i.machine = $1 {only}
+     ORDER BY {state}, {schema_version} LIMIT 1)
     UNION ALL
     SELECT n.state, n.schema FROM ranges r CROSS JOIN LATERAL (
-        SELECT i.state, i.schema FROM {schema}.instances i
-        WHERE i.machine = $1 AND (i.state, i.schema) > (r.state, r.schema) {only}
-        ORDER BY i.state, i.schema LIMIT 1) n)";
+        SELECT {state} AS state, {schema_version} AS schema FROM {schema}.instances i
+        WHERE i.machine = $1 AND ({state}, {schema_version}) > (r.state, r.schema) {only}
+        ORDER BY {state}, {schema_version} LIMIT 1) n)";
 
 fn ranges(only: Option<Only>) -> String {
-    RANGES.replace("{only}", condition(only))
+    let Listed { state, schema, .. } = listed(only);
+    RANGES.replace("{only}", condition(only)).replace("{state}", state).replace("{schema_version}", schema)
+}
+
+/// The columns of the index that a list reads. Those of rows that need attention are empty in all other rows.
+struct Listed {
+    state: &'static str,
+    schema: &'static str,
+    since: &'static str,
+}
+
+fn listed(only: Option<Only>) -> Listed {
+    match only {
+        None => Listed { state: "i.state", schema: "i.schema", since: "i.updated" },
+        Some(Only::Parked | Only::BackingOff | Only::Held) => {
+            Listed { state: "i.listed_state", schema: "i.listed_schema", since: "i.listed_since" }
+        }
+    }
 }
 
 /// The condition of `only`, with `AND`. It is that of an index.
@@ -192,14 +210,14 @@ fn by_id(filter: &Filter, after: Option<String>) -> Statement<'_> {
 
 /// The conditions of a list by time beyond those of the machine, each with `AND`.
 fn of_age(values: &mut Statement<'_>, filter: &Filter, order: Order, after: Option<(SystemTime, String)>) -> String {
-    let mut conditions = String::new();
+    let (since, mut conditions) = (listed(filter.only).since, String::new());
     if let Some((at, id)) = after {
         let beyond = if order == Order::NewestFirst { "<" } else { ">" };
         let (at, id) = (values.add(at, Type::TIMESTAMPTZ), values.add(id, Type::TEXT));
-        conditions = format!("{conditions} AND (i.updated, i.id) {beyond} ({at}, {id})");
+        conditions = format!("{conditions} AND ({since}, i.id) {beyond} ({at}, {id})");
     }
     if let Some(before) = filter.entered_before {
-        conditions = format!("{conditions} AND i.updated < {}", values.add(time(before), Type::TIMESTAMPTZ));
+        conditions = format!("{conditions} AND {since} < {}", values.add(time(before), Type::TIMESTAMPTZ));
     }
     conditions
 }
@@ -210,6 +228,7 @@ fn direction(order: Order) -> &'static str {
 
 fn by_age(filter: &Filter, order: Order, after: Option<(SystemTime, String)>) -> Statement<'_> {
     let (direction, only) = (direction(order), condition(filter.only));
+    let Listed { state, schema, since } = listed(filter.only);
     let mut values = Statement::new("");
     // It is `$1` in the ranges.
     values.add(&*filter.machine, Type::TEXT);
@@ -222,8 +241,8 @@ fn by_age(filter: &Filter, order: Order, after: Option<(SystemTime, String)>) ->
     values.having(format!(
         "{} SELECT {COLUMNS} FROM ranges r CROSS JOIN LATERAL (
             SELECT i.* FROM {{schema}}.instances i
-            WHERE i.machine = $1 AND i.state = r.state AND i.schema = r.schema {only} {conditions}
-            ORDER BY i.updated {direction}, i.id {direction} LIMIT {rows}) i
+            WHERE i.machine = $1 AND {state} = r.state AND {schema} = r.schema {only} {conditions}
+            ORDER BY {since} {direction}, i.id {direction} LIMIT {rows}) i
          {states} ORDER BY i.updated {direction}, i.id {direction} LIMIT {rows}",
         ranges(filter.only)
     ))

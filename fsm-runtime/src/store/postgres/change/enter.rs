@@ -1,10 +1,11 @@
 //! Transitions and overrides. An internal transition stays in its state: its visit, its timers and the claim of its worker go on.
 
-use super::{Batch, NO_DATA, Numbered, columns, common, of_kind, template, timers};
+use super::{Batch, NO_DATA, Numbered, columns, common, of_kind, of_moved, template, timers};
 use crate::store::{
-    Cause, Change, Entering, HistoryKind, Origin, Override, Transition,
+    Cause, Change, Entering, HistoryKind, Origin, Override, Row, Transition,
     postgres::{
-        columns::{stored, time},
+        columns::{COLUMNS, VISIT_COLUMNS, Visit, stored, time},
+        failure::Failure,
         statement::Statement,
     },
 };
@@ -95,32 +96,34 @@ const UNCHANGED: &str =
         AND i.fence = coalesce(a.claim, i.fence) AND i.schema <= a.schema AND a.now >= coalesce(a.not_before, a.now)
         AND NOT EXISTS (SELECT 1 FROM known k WHERE k.ord = a.ord)";
 
-/// Without a fence, an internal transition leaves the claim, the attempt and the retry as they are; a worker that ends with one is due again.
-/// The timers that it gives start again.
-const UPDATE: &str = "UPDATE {schema}.instances i
-    SET state = a.state, version = i.version + 1, schema = a.schema, data = a.data,
-        entered = CASE WHEN a.stays THEN i.entered ELSE i.version + 1 END,
+/// The begin of a new visit.
+const BEGIN: &str = "UPDATE {schema}.instances i
+    SET state = a.state, version = i.version + 1, entered = i.version + 1, schema = a.schema, data = a.data,
         context = CASE WHEN a.keeps_context THEN coalesce(a.context, i.context) ELSE a.context END,
-        timers = {timers}, timer_at = {timer_at},
-        retry_at = CASE WHEN a.stays AND a.claim IS NULL THEN i.retry_at WHEN a.work THEN a.now END,
-        owner = CASE WHEN a.claim IS NULL THEN i.owner END,
-        attempt = CASE WHEN a.stays AND a.claim IS NULL THEN i.attempt ELSE 0 END,
-        checkpoint = CASE WHEN a.stays THEN i.checkpoint END,
-        parked = CASE WHEN a.stays THEN i.parked END, parked_at = CASE WHEN a.stays THEN i.parked_at END,
-        error = CASE WHEN a.stays THEN i.error END, error_at = CASE WHEN a.stays THEN i.error_at END,
-        first_error = CASE WHEN a.stays THEN i.first_error END,
-        first_error_at = CASE WHEN a.stays THEN i.first_error_at END,
-        updated = CASE WHEN a.stays THEN i.updated ELSE greatest(a.now, i.updated) END,
-        desired_at = CASE WHEN a.stays THEN i.desired_at WHEN i.desired IS NOT NULL THEN a.now END
+        timers = {timers}, timer_at = {timer_at}, retry_at = CASE WHEN a.work THEN a.now END,
+        owner = CASE WHEN a.claim IS NULL THEN i.owner END, attempt = 0, checkpoint = NULL, parked = NULL, parked_at = NULL,
+        error = NULL, error_at = NULL, first_error = NULL, first_error_at = NULL, updated = greatest(a.now, i.updated),
+        desired_at = CASE WHEN i.desired IS NOT NULL THEN a.now END
     FROM asked a WHERE ";
 
-/// The statement of `action`, with the columns that it returns.
-fn moving(action: &str, returned: &str) -> String {
-    let before = ["CASE WHEN a.stays THEN i.timers END", "CASE WHEN a.stays THEN i.timer_at END"];
+/// An internal transition. Without a fence, it leaves the claim, the attempt and the retry as they are; a worker that ends with one is due
+/// again. The timers that it gives start again.
+const STAY: &str = "UPDATE {schema}.instances i
+    SET state = a.state, version = i.version + 1, schema = a.schema, data = a.data, context = a.context,
+        timers = {timers}, timer_at = {timer_at},
+        retry_at = CASE WHEN a.claim IS NULL THEN i.retry_at WHEN a.work THEN a.now END,
+        owner = CASE WHEN a.claim IS NULL THEN i.owner END,
+        attempt = CASE WHEN a.claim IS NULL THEN i.attempt ELSE 0 END
+    FROM asked a WHERE ";
+
+/// The statement of `action`, which changes the row so that `returned` are its columns, of which it shows some. `before` are the timers
+/// that run on.
+fn moving(action: &str, returned: &str, shown: &str, before: [&str; 2]) -> String {
     let [running, timer_at] = timers::changed(before);
     let parts = [
         ("{action}", action),
         ("{i.columns}", returned),
+        ("{m.columns}", shown),
         ("{patch}", timers::PATCH),
         ("{timers}", &running),
         ("{timer_at}", &timer_at),
@@ -128,13 +131,63 @@ fn moving(action: &str, returned: &str) -> String {
     template(include_str!("enter.sql"), &parts)
 }
 
-/// The rows of moves that keep the row.
+const NO_TIMERS: [&str; 2] = ["NULL::text", "NULL::timestamptz"];
+
+/// Moves that keep the row and begin a new visit.
+pub(super) fn begin<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Statement<'a>> {
+    static TEMPLATE: LazyLock<String> = LazyLock::new(|| {
+        moving(&[BEGIN, UNCHANGED].concat(), &columns(&[NO_DATA]), &of_moved(VISIT_COLUMNS), NO_TIMERS)
+    });
+    moves(&TEMPLATE, changes, batch, |to| !to.into.remove && to.kind != HistoryKind::Internal)
+}
+
+/// Internal transitions.
 pub(super) fn stay<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Statement<'a>> {
     static TEMPLATE: LazyLock<String> = LazyLock::new(|| {
-        let (action, returned) = ([UPDATE, UNCHANGED].concat(), columns(&[NO_DATA]));
-        moving(&action, &returned)
+        let before = ["i.timers", "i.timer_at"];
+        moving(&[STAY, UNCHANGED].concat(), &columns(&[NO_DATA]), &of_moved(COLUMNS), before)
     });
-    moves(&TEMPLATE, changes, batch, false)
+    moves(&TEMPLATE, changes, batch, |to| !to.into.remove && to.kind == HistoryKind::Internal)
+}
+
+/// The row at the begin of a new visit: what the server has decided, and what the change says. `None` for other changes.
+pub(in super::super) fn begun(
+    change: &Change,
+    visit: impl FnOnce() -> Result<Visit, Failure>,
+) -> Option<Result<Row, Failure>> {
+    let to = Move::of(change).filter(|to| !to.into.remove && to.kind != HistoryKind::Internal)?;
+    let Entering { state, data, schema, .. } = to.into;
+    let (key, version) = (change.key(), to.version.saturating_add(1));
+    Some(visit().map(|visit| Row {
+        key: key.clone(),
+        incarnation: to.incarnation,
+        state: state.clone(),
+        version,
+        entered: version,
+        schema: *schema,
+        timer_at: visit.timer_at,
+        timers: visit.timers,
+        retry_at: visit.retry_at,
+        owner: visit.owner,
+        fence: visit.fence,
+        attempt: 0,
+        checkpoint: None,
+        parked: None,
+        error: None,
+        shard: key.shard(),
+        created: visit.created,
+        updated: visit.updated,
+        parked_at: None,
+        desired: visit.desired,
+        desired_at: visit.desired_at,
+        desired_by: visit.desired_by,
+        error_at: None,
+        first_error: None,
+        first_error_at: None,
+        hold: visit.hold,
+        context: visit.context,
+        data: data.clone(),
+    }))
 }
 
 /// The row that is removed, as it would be in its new state.
@@ -165,13 +218,18 @@ const MOVED_ROW: [(&str, &str); 20] = [
 pub(super) fn leave<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Statement<'a>> {
     static TEMPLATE: LazyLock<String> = LazyLock::new(|| {
         let action = ["DELETE FROM {schema}.instances i USING asked a WHERE ", UNCHANGED].concat();
-        moving(&action, &columns(&MOVED_ROW))
+        moving(&action, &columns(&MOVED_ROW), &of_moved(COLUMNS), NO_TIMERS)
     });
-    moves(&TEMPLATE, changes, batch, true)
+    moves(&TEMPLATE, changes, batch, |to| to.into.remove)
 }
 
-fn moves<'a>(template: &'static str, changes: &[Numbered<'a>], batch: Batch, remove: bool) -> Vec<Statement<'a>> {
-    let moves = of_kind(changes, |change| Move::of(change).filter(|to| to.into.remove == remove));
+fn moves<'a>(
+    template: &'static str,
+    changes: &[Numbered<'a>],
+    batch: Batch,
+    are: impl Fn(&Move<'a>) -> bool,
+) -> Vec<Statement<'a>> {
+    let moves = of_kind(changes, |change| Move::of(change).filter(&are));
     if moves.is_empty() {
         return Vec::new();
     }

@@ -1,8 +1,8 @@
--- Moves instances to a state that keeps the row, by a transition or an override. Keys are looked up before versions. A column with
+-- Transitions and overrides. Keys are looked up before versions. A column with
 -- one value for all rows is sent as an array of one item, because each item of an array takes time.
 WITH asked AS MATERIALIZED (
     SELECT a.*, {patch} AS patch FROM (
-    SELECT a.*, a.kind = 'internal' AS stays, coalesce(a.asked_at, clock_timestamp()) AS now FROM (
+    SELECT a.*, coalesce(a.asked_at, clock_timestamp()) AS now FROM (
     SELECT a.ord, a.id, a.incarnation, a.asked_at, a.version, a.claim, a.data, a.context, a.timers, a.key, a.actor, a.trace, a.not_before,
         coalesce(a.machine, ($2::text[])[1]) AS machine, coalesce(a.state, ($10::text[])[1]) AS state,
         coalesce(a.schema, ($11::bigint[])[1]) AS schema, coalesce(a.keeps_context, ($14::boolean[])[1]) AS keeps_context,

@@ -4,6 +4,8 @@ mod enter;
 mod keep;
 mod timers;
 
+pub(super) use enter::begun;
+
 use super::{columns::COLUMNS, statement::Statement};
 use crate::store::{Change, Create, Key, Timer};
 use std::{fmt::Write as _, sync::LazyLock, time::SystemTime};
@@ -37,8 +39,12 @@ fn template(text: &str, parts: &[(&str, &str)]) -> String {
     for (name, part) in parts {
         filled = filled.replace(name, part);
     }
-    let of_moved = COLUMNS.split(", ").map(|column| column.replacen("i.", "m.", 1)).collect::<Vec<_>>().join(", ");
-    filled.replace("{i.columns}", COLUMNS).replace("{m.columns}", &of_moved)
+    filled.replace("{i.columns}", COLUMNS).replace("{m.columns}", &of_moved(COLUMNS))
+}
+
+/// The columns of the row, of the changed rows.
+fn of_moved(columns: &str) -> String {
+    columns.split(", ").map(|column| column.replacen("i.", "m.", 1)).collect::<Vec<_>>().join(", ")
 }
 
 /// The columns of a row, with expressions in the place of some.
@@ -61,6 +67,7 @@ pub(super) fn statements<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Stat
     changes.sort_by(|a, b| a.change.key().cmp(b.change.key()));
     let kinds = [
         create(&changes, batch),
+        enter::begin(&changes, batch),
         enter::stay(&changes, batch),
         enter::leave(&changes, batch),
         keep::claim(&changes, batch),

@@ -3,7 +3,7 @@
 use super::{
     super::{
         change::{self, Batch, Numbered},
-        columns::{to_entry, to_key, to_row, value},
+        columns::{to_entry, to_key, to_row, to_visit, value},
         connect::Role,
         core::Core,
         failure::{Failure, Kind},
@@ -470,10 +470,14 @@ pub(in super::super) fn judge(
 /// The place and the row of a change that was applied, of `changes` in the order of their places; `None` for a row without a change.
 fn applied_row(row: &tokio_postgres::Row, changes: &[Numbered<'_>]) -> Result<Option<(i32, Row)>, Failure> {
     let Some(ord) = value::<Option<i32>>(row, 1, "ord")? else { return Ok(None) };
+    let place = changes.binary_search_by_key(&ord, |it| it.ord).ok();
+    let change = place.and_then(|place| changes.get(place)).map(|it| it.change);
+    if let Some(begun) = change.and_then(|change| change::begun(change, || to_visit(row, 2))) {
+        return Ok(Some((ord, begun?)));
+    }
     let mut applied = to_row(row, 2)?;
     // The data is not returned to the caller that sent it.
-    let place = changes.binary_search_by_key(&ord, |it| it.ord).ok();
-    if let Some(data) = place.and_then(|place| changes.get(place)).and_then(|it| change::sent_data(it.change)) {
+    if let Some(data) = change.and_then(change::sent_data) {
         data.clone_into(&mut applied.data);
     }
     Ok(Some((ord, applied)))
