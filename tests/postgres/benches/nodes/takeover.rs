@@ -20,7 +20,7 @@ const WORKS: &str = "works";
 #[derive(StateMachine)]
 #[fsm(initial = Kept, durable, derive(Serialize, Deserialize))]
 enum Watch {
-    /// A worker keeps it until it is cancelled.
+    /// A worker keeps it until its process shuts down.
     #[state(work)]
     #[on(finish => Over)]
     Kept,
@@ -34,8 +34,8 @@ struct Keeper;
 impl watch::Workers for Keeper {
     async fn kept(&self, task: watch::Task<watch::Kept>) -> Outcome<watch::Kept> {
         println!("{WORKS}");
-        task.cancelled().await;
-        Err("cancelled".into())
+        task.draining().await;
+        task.requeue_after(Duration::ZERO)
     }
 }
 

@@ -12,7 +12,10 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 use tests_postgres::Server;
-use tokio::task::JoinSet;
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+};
 use uuid::Uuid;
 
 /// Concurrent callers, and rows of a round of bare statements.
@@ -24,21 +27,26 @@ const ROUNDS: usize = 5;
 const DATA_BYTES: usize = 200;
 
 pub(super) async fn print(server: &Server) {
-    let [mut bare, mut small, mut one, mut many] = [const { Vec::new() }; 4];
+    let [mut bare, mut queued, mut small, mut one, mut many] = [const { Vec::new() }; 5];
     for _ in 0..ROUNDS {
         bare.push(bare_statements(server, BARE).await);
+        queued.push(queued_statements(server).await);
         one.push(transitions(server, 1).await);
         many.push(transitions(server, NODES).await);
         small.push(bare_statements(server, SMALL).await);
     }
-    let ratio = |rates: &[f64]| median(&rates.iter().zip(&bare).map(|(rate, bare)| rate / bare).collect::<Vec<_>>());
+    let over = |rates: &[f64], others: &[f64]| {
+        let ratios: Vec<f64> = rates.iter().zip(others).map(|(rate, other)| rate / other).collect();
+        format!("{:.2}x", median(&ratios))
+    };
     let rate = |rates: &[f64]| format!("{:.0}/s", median(rates));
-    let times = |rates: &[f64]| format!("{:.2}x", ratio(rates));
     line(&format!("bare statements, {CALLERS} rows, {LANES} connections"), &rate(&bare), "");
     line(&format!("transitions of one node, {CALLERS} callers"), &rate(&one), "");
-    line("  against bare statements", &times(&one), ">= 0.80x");
+    line("  against bare statements", &over(&one, &bare), ">= 0.80x");
     line(&format!("transitions of {NODES} nodes, {CALLERS} callers each"), &rate(&many), "");
-    line("  against bare statements", &times(&many), ">= 1.00x");
+    line("  against bare statements", &over(&many, &bare), ">= 1.00x");
+    line(&format!("the same bare statements by hand for {CALLERS} callers"), &rate(&queued), "");
+    line("  transitions of one node against these", &over(&one, &queued), "");
     line("bare statements on tables of three columns", &rate(&small), "");
 }
 
@@ -167,13 +175,9 @@ async fn bare_statements(server: &Server, bare: Bare) -> f64 {
     let until = Instant::now() + TIME;
     let mut lanes = JoinSet::new();
     for lane in 0..LANES {
-        let client = server.connect().await;
+        let client = connect(server).await;
         let (insert, update) = (filled(bare.rows), filled(bare.update));
         lanes.spawn(async move {
-            // As the store's own connections.
-            let settings =
-                "SET enable_seqscan = off; SET enable_mergejoin = off; SET plan_cache_mode = force_generic_plan";
-            client.batch_execute(settings).await.expect("settings");
             let ids: Vec<String> = (0..CALLERS / LANES).map(|n| format!("door-{lane}-{n}")).collect();
             let data = vec![data(); ids.len()];
             client.execute(&insert, &[&ids, &data]).await.expect("rows");
@@ -192,6 +196,67 @@ async fn bare_statements(server: &Server, bare: Bare) -> f64 {
         });
     }
     rate(lanes.join_all().await.into_iter().sum())
+}
+
+/// An update that waits in a queue: the row, its version, and the reply.
+type Queued = (usize, i64, oneshot::Sender<()>);
+
+/// The bare statements as an application would use them: a queue for each connection, and callers that wait for their own rows. What
+/// waits in a queue is updated by one statement.
+async fn queued_statements(server: &Server) -> f64 {
+    let schema = server.new_schema();
+    let filled = |text: &str| text.replace("{schema}", &schema);
+    drop(Postgres::options(server.url()).schema(&schema).open().await.expect("the tables"));
+    let mut queues = Vec::new();
+    for lane in 0..LANES {
+        let client = connect(server).await;
+        let ids: Vec<String> = (0..CALLERS / LANES).map(|n| format!("door-{lane}-{n}")).collect();
+        client.execute(&filled(BARE.rows), &[&ids, &vec![data(); ids.len()]]).await.expect("rows");
+        let update = client.prepare(&filled(BARE.update)).await.expect("a statement");
+        let (queue, mut waiting) = mpsc::channel::<Queued>(CALLERS);
+        queues.push(queue);
+        tokio::spawn(async move {
+            let mut batch = Vec::new();
+            while waiting.recv_many(&mut batch, CALLERS).await > 0 {
+                let all = |text: &'static str| vec![text; batch.len()];
+                let (machine, state, event, payload) = (all("Door"), all("Open"), all("open"), all("null"));
+                let versions: Vec<i64> = batch.iter().map(|(_, version, _)| *version).collect();
+                let ids: Vec<&str> = batch.iter().map(|(n, ..)| &*ids[*n]).collect();
+                let data = vec![data(); batch.len()];
+                let rows = client.query(&update, &[&ids, &versions, &data, &machine, &state, &event, &payload]).await;
+                assert_eq!(rows.expect("an update").len(), batch.len());
+                for (_, _, reply) in batch.drain(..) {
+                    let _ = reply.send(());
+                }
+            }
+        });
+    }
+    let count = Arc::new(AtomicU64::new(0));
+    let mut callers = JoinSet::new();
+    let until = Instant::now() + TIME;
+    for n in 0..CALLERS {
+        let (queue, count) = (queues[n % LANES].clone(), count.clone());
+        callers.spawn(async move {
+            let mut version = 0;
+            while Instant::now() < until {
+                let (reply, done) = oneshot::channel();
+                queue.send((n / LANES, version, reply)).await.expect("the queue is open");
+                done.await.expect("an answer");
+                version += 1;
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+    }
+    callers.join_all().await;
+    rate(count.load(Ordering::Relaxed))
+}
+
+/// A connection with the settings of the store's own.
+async fn connect(server: &Server) -> tokio_postgres::Client {
+    let client = server.connect().await;
+    let settings = "SET enable_seqscan = off; SET enable_mergejoin = off; SET plan_cache_mode = force_generic_plan";
+    client.batch_execute(settings).await.expect("settings");
+    client
 }
 
 #[allow(clippy::cast_precision_loss)]

@@ -25,11 +25,11 @@ pub(super) enum Errand {
 }
 
 /// Finishes at once.
-struct AtOnce(mpsc::UnboundedSender<Instant>);
+struct AtOnce(mpsc::UnboundedSender<(Instant, String)>);
 
 impl errand::Workers for AtOnce {
     async fn todo(&self, task: errand::Task<errand::Todo>) -> Outcome<errand::Todo> {
-        let _ = self.0.send(Instant::now());
+        let _ = self.0.send((Instant::now(), task.id().to_owned()));
         task.finish()
     }
 }
@@ -107,15 +107,22 @@ async fn cycles(server: &Server) -> f64 {
     let began = Instant::now();
     let builder = Runtime::builder(store).max_concurrency(AT_ONCE).machine::<Errand, _>(AtOnce(started));
     let runtime = builder.start().await.expect("a controller");
+    let mut started = Vec::with_capacity(CYCLES);
     for _ in 0..CYCLES {
-        starts.recv().await;
+        started.push(starts.recv().await.expect("it starts").1);
     }
-    // The last ones have started, and are not stored yet.
     let errands = runtime.machines::<Errand>();
-    for n in 0..CYCLES {
-        errands.wait_for(&n.to_string(), errand::State::Done, Duration::from_mins(1)).await.expect("done");
+    let done = async |id: &str| {
+        errands.wait_for(id, errand::State::Done, Duration::from_mins(1)).await.expect("done");
+    };
+    // Those that run at the same time as the last one may not be stored yet.
+    for id in &started[CYCLES - AT_ONCE..] {
+        done(id).await;
     }
     let rate = rate(began);
+    for id in &started {
+        done(id).await;
+    }
     runtime.shutdown(Duration::from_secs(1)).await;
     client.shutdown(Duration::from_secs(1)).await;
     rate
@@ -137,7 +144,7 @@ pub(super) async fn print_latency(server: &Server) {
         let fired = waiting.ask().await;
         let acknowledged = Instant::now();
         drop(fired.expect("fired"));
-        let start = starts.recv().await.expect("the worker starts");
+        let (start, _) = starts.recv().await.expect("the worker starts");
         times.push(start.saturating_duration_since(acknowledged));
         errands.wait_for(&id, errand::State::Done, Duration::from_mins(1)).await.expect("done");
     }
