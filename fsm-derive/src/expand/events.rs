@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 
 use super::{docs, durable::fields::StoredTypes, names::Names, serde};
-use crate::{model::Member, normalize::Cx};
+use crate::{each::each, model::Member, normalize::Cx};
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let machine = cx.machine;
@@ -70,7 +70,7 @@ fn event_struct(cx: &Cx<'_>, stored: &StoredTypes, derives: Option<&TokenStream>
 fn all(cx: &Cx<'_>) -> TokenStream {
     let machine = cx.machine;
     let (vis, scope, ty) = (cx.vis(1), &cx.events_scope, cx.events_ty());
-    let idents: Vec<_> = machine.events.iter().map(|event| &event.ty).collect();
+    let idents = each(&machine.events, &|event| &event.ty);
     let types: Vec<_> = (0..machine.events.len()).map(|event| cx.event_ty(event)).collect();
     let docs = (0..machine.events.len()).map(|event| docs::event(machine, event));
     let kept = |name: &str| name != "Default" && !(idents.is_empty() && name.contains("Ord"));

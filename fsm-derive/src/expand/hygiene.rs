@@ -8,7 +8,7 @@ use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::quote;
 use syn::{Ident, LitStr, Member, Meta};
 
-use crate::{idents::distinct, model::Field, normalize::Cx};
+use crate::{each::each, idents::distinct, model::Field, normalize::Cx};
 
 /// The variables of generated code, apart from the fields of states and payloads.
 const VARIABLES: [&str; 27] = [
@@ -36,7 +36,7 @@ pub(super) fn imports(cx: &Cx<'_>) -> TokenStream {
         names.extend(event.fields.iter().map(variable));
     }
     // The value of a unit-like struct of the module has its name already.
-    let types: Vec<_> = machine.states.iter().map(|state| state.ty.to_string()).collect();
+    let types = each(&machine.states, &|state| state.ty.to_string());
     let mut names = distinct(names);
     names.retain(|name| {
         let name = name.to_string();

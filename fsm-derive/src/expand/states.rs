@@ -10,6 +10,7 @@ use super::{
     names::Names,
 };
 use crate::{
+    each::each,
     model::{Member, Shape, State, plain},
     normalize::Cx,
 };
@@ -126,28 +127,34 @@ pub(super) fn any_data(state: &State) -> TokenStream {
 
 /// The doc comments among `attrs`, or `instead`.
 pub(super) fn docs(attrs: &[Attribute], instead: &str) -> TokenStream {
-    let docs: Vec<_> = attrs.iter().filter(|attr| attr.path().is_ident("doc")).map(copied).collect();
+    let mut docs = Vec::new();
+    for attr in attrs.iter().filter(|attr| attr.path().is_ident("doc")) {
+        docs.push(copied(attr));
+    }
     if docs.is_empty() { quote!(#[doc = #instead]) } else { quote!(#(#docs)*) }
 }
 
 fn names(cx: &Cx<'_>) -> TokenStream {
     let machine = cx.machine;
-    let variants = machine.states.iter().map(|state| {
+    let variants = each(&machine.states, &|state| {
         let doc = docs(&state.attrs, &format!("`{}`", state.name));
         (state.ident.clone(), state.name.clone(), doc)
     });
+    let mut earlier = Vec::new();
+    for state in &machine.states {
+        for was in &state.was {
+            if machine.states.iter().all(|state| state.name != *was) {
+                earlier.push((was.clone(), state.ident.clone()));
+            }
+        }
+    }
     let names = Names {
         ident: format_ident!("State"),
         of: format!("state of `{}`", machine.name()),
         doc: format!("The names of the states of `{}`.", machine.name()),
         non_exhaustive: machine.non_exhaustive,
-        variants: variants.collect(),
-        was: machine
-            .states
-            .iter()
-            .flat_map(|state| state.was.iter().map(|was| (was.clone(), state.ident.clone())))
-            .filter(|(was, _)| machine.states.iter().all(|state| state.name != *was))
-            .collect(),
+        variants,
+        was: earlier,
     };
     let names = names.expand(cx);
     let vis = cx.vis(1);

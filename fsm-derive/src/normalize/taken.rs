@@ -24,7 +24,7 @@ impl Taken {
         if machine.durable.is_some() {
             module.extend(DURABLE_TYPES.map(str::to_owned));
         }
-        if machine.histories().next().is_some() {
+        if !machine.histories().is_empty() {
             module.insert(HISTORY.to_owned());
         }
         module.insert(machine.name());

@@ -16,7 +16,7 @@ use super::{
     saga, span,
     syntax::{self, SeenOptions},
 };
-use crate::{errors::Errors, names::plain, text};
+use crate::{each::each, errors::Errors, names::plain, text};
 
 /// A transition from one state; on the enum or in `group(…)`, one from each of several states.
 pub(crate) struct On {
@@ -78,7 +78,7 @@ pub(super) fn on(input: ParseStream<'_>, span: Span, errors: &mut Errors) -> syn
         Punctuated::<OnEvent, Token![|]>::parse_separated_nonempty_with(input, event)?.into_iter().collect();
     if !input.peek(Token![=>]) {
         let at = if input.is_empty() { events.last().map_or(span, |event| event.ident.span()) } else { input.span() };
-        let names: Vec<_> = events.iter().map(|event| event.ident.to_string()).collect();
+        let names = each(&events, &|event| event.ident.to_string());
         return Err(syn::Error::new(at, format!("missing target: expected `{} => Target`", names.join(" | "))));
     }
     input.parse::<Token![=>]>()?;

@@ -7,6 +7,7 @@ use super::{
     order, position,
     route::Placed,
 };
+use crate::each::each;
 
 /// Computes the layout of a box, after that of the boxes in it. `sides` are those of an earlier layout.
 pub(super) fn level(nest: &Nest<'_>, parent: Option<usize>, sides: &[Side]) -> Level {
@@ -51,7 +52,7 @@ impl Layered<'_> {
             height,
             frames: self.frames(&at),
             routes: self.routes(&at, chains, &placed),
-            ports: ports.iter().map(|(link, vertex)| (*link, at[*vertex].x)).collect(),
+            ports: each(&ports, &|(link, vertex)| (*link, at[*vertex].x)),
             sides: self.sides(&at, chains),
         }
     }

@@ -1,5 +1,7 @@
 //! The rank of each box.
 
+use crate::each::each;
+
 /// Even ranks: each box as high as its arrows allow, then moved down where that makes its arrows shorter.
 pub(super) fn ranks(nodes: usize, links: &[(usize, usize)]) -> Vec<usize> {
     let mut ranks = vec![0; nodes];
@@ -26,5 +28,5 @@ pub(super) fn ranks(nodes: usize, links: &[(usize, usize)]) -> Vec<usize> {
         }
     }
     let first = ranks.iter().min().copied().unwrap_or_default();
-    ranks.iter().map(|rank| rank - first).collect()
+    each(&ranks, &|rank| rank - first)
 }

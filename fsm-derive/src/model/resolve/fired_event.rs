@@ -4,6 +4,7 @@ use syn::Ident;
 
 use super::Resolver;
 use crate::{
+    each::each,
     model::{Field, FiredEvent, Origin, Timer, plain},
     parse::{self, After},
     suggest,
@@ -43,10 +44,10 @@ impl Resolver<'_> {
         let (machine, timer) = (&*self.machine, plain(name));
         let transition = &machine.transitions[transition];
         let state = &machine.states[transition.from];
-        let timers: Vec<_> = state.timers.iter().map(|timer| timer.fires.event).collect();
+        let timers = each(&state.timers, &|timer| timer.fires.event);
         let found = timers.iter().copied().find(|event| machine.events[*event].name == timer);
         if found.is_none() && machine.complete {
-            let names: Vec<_> = timers.iter().map(|event| machine.events[*event].name.as_str()).collect();
+            let names = each(&timers, &|event| machine.events[*event].name.as_str());
             let state = plain(&state.ident);
             let near = suggest::near(&timer, names.iter().copied());
             let remedy = match (near, transition.origin) {
@@ -90,7 +91,7 @@ impl Resolver<'_> {
             let name = &value.field;
             let plain = plain(name);
             if !event.fields.iter().any(|field| field.name() == plain) {
-                let names: Vec<_> = event.fields.iter().map(Field::name).collect();
+                let names = each(&event.fields, &Field::name);
                 let hint = suggest::nearest(&plain, names.iter().map(String::as_str));
                 self.errors.at(name, format!("unknown field `{plain}` in the payload of `{}`{hint}", event.name));
             } else if given.contains(&plain) {
