@@ -85,8 +85,7 @@ pub(super) fn event(machine: &Machine, event: usize) -> String {
             None => ways.push((vec![from], to)),
         }
     }
-    let ways: Vec<_> =
-        ways.into_iter().map(|(from, to)| format!("{} → {}", from.join(", "), to.join(" or "))).collect();
+    let ways = each(&ways, &|(from, to)| format!("{} → {}", from.join(", "), to.join(" or ")));
     format!("`{}`: {}.", machine.events[event].name, ways.join("; "))
 }
 
@@ -108,21 +107,17 @@ fn to(machine: &Machine, transition: &Transition) -> Vec<String> {
 /// All transitions, for the note of an illegal one.
 pub(super) fn note(machine: &Machine) -> String {
     const SHOWN: usize = 40;
-    let rows: Vec<_> = machine
-        .transitions
-        .iter()
-        .map(|transition| {
-            let to = if let Some(history) = transition.history {
-                format!("history({})", plain(&machine.groups[history.group].ident))
-            } else {
-                let to = each(&transition.to, &|to| machine.states[*to].name.as_str());
-                to.join(" | ")
-            };
-            let by = if transition.is_for_callers() { "" } else { " (by worker)" };
-            let to = format!("{to}{by}");
-            (&machine.states[transition.from].name, &machine.events[transition.event].name, to)
-        })
-        .collect();
+    let rows = each(&machine.transitions, &|transition| {
+        let to = if let Some(history) = transition.history {
+            format!("history({})", plain(&machine.groups[history.group].ident))
+        } else {
+            let to = each(&transition.to, &|to| machine.states[*to].name.as_str());
+            to.join(" | ")
+        };
+        let by = if transition.is_for_callers() { "" } else { " (by worker)" };
+        let to = format!("{to}{by}");
+        (&machine.states[transition.from].name, &machine.events[transition.event].name, to)
+    });
     let width = |name: &dyn Fn(usize) -> usize| (0..rows.len().min(SHOWN)).map(name).max().unwrap_or_default();
     let from_width = width(&|row| rows[row].0.chars().count());
     let event_width = width(&|row| rows[row].1.chars().count());

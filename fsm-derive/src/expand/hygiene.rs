@@ -21,19 +21,21 @@ const VARIABLES: [&str; 27] = [
 pub(super) fn imports(cx: &Cx<'_>) -> TokenStream {
     let core = &cx.core;
     let machine = cx.machine;
-    let mut names: Vec<Ident> = VARIABLES.map(fixed).into();
+    let mut names = each(&VARIABLES, &|name| fixed(name));
     // An attribute such as `serde(default = "title")` names a function of the user's.
     let mut quoted = Vec::new();
     for state in &machine.states {
-        names.extend(state.fields.iter().map(variable));
-        for attr in state.fields.iter().flat_map(|field| &field.attrs) {
-            if let Meta::List(list) = &attr.meta {
-                add_strings(list.tokens.clone(), &mut quoted);
+        for field in &state.fields {
+            names.push(variable(field));
+            for attr in &field.attrs {
+                if let Meta::List(list) = &attr.meta {
+                    add_strings(list.tokens.clone(), &mut quoted);
+                }
             }
         }
     }
     for event in &machine.events {
-        names.extend(event.fields.iter().map(variable));
+        names.extend(each(&event.fields, &variable));
     }
     // The value of a unit-like struct of the module has its name already.
     let types = each(&machine.states, &|state| state.ty.to_string());

@@ -18,8 +18,11 @@ use crate::{
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let stored = StoredTypes::new(cx);
     let derives = cx.derives(1, &|_| true);
-    let structs = (0..cx.machine.states.len()).map(|state| state_struct(cx, &stored, derives.as_ref(), state));
-    let impls = (0..cx.machine.states.len()).map(|state| links(cx, state));
+    let (mut structs, mut impls) = (Vec::new(), Vec::new());
+    for state in 0..cx.machine.states.len() {
+        structs.push(state_struct(cx, &stored, derives.as_ref(), state));
+        impls.push(links(cx, state));
+    }
     let names = names(cx);
     quote!(#(#structs)* #names #(#impls)*)
 }
@@ -33,9 +36,9 @@ fn state_struct(cx: &Cx<'_>, stored: &StoredTypes, derives: Option<&TokenStream>
     let non_exhaustive = state.attrs.iter().filter(|attr| attr.path().is_ident("non_exhaustive"));
     let fields = state.fields.iter().map(|field| {
         let (vis, ty) = (cx.vis_at(1, field), cx.state_field_ty(index, field));
-        let attrs: Vec<_> = cx.field_attrs(&field.attrs).collect();
+        let attrs = cx.field_attrs(&field.attrs);
         let has_doc = attrs.iter().any(|attr| attr.path().is_ident("doc"));
-        let attrs: Vec<_> = attrs.into_iter().map(copied).collect();
+        let attrs = each(&attrs, &|attr| copied(attr));
         let doc = (!has_doc).then(|| {
             let doc = format!("The `{}` of `{}`.", field.name(), plain(ident));
             quote!(#[doc = #doc])

@@ -101,7 +101,7 @@ mod tests {
         let generics: Generics = parse_quote!(<'a, 'b, 'c>);
         let types: Vec<Type> =
             vec![parse_quote!(&'a [Token<'b>]), parse_quote!(Vec<&'b &'c str>), parse_quote!(&'a &'a str)];
-        let predicates = outlives(&generics, types.iter());
+        let predicates = outlives(&generics, &each(&types, &|ty| ty));
         let texts: Vec<_> = predicates.iter().map(|predicate| predicate.to_token_stream().to_string()).collect();
         assert_eq!(texts, ["'b : 'a", "'c : 'b"]);
     }
@@ -110,7 +110,7 @@ mod tests {
     fn references_to_a_parameter_imply_that_it_lives() {
         let generics: Generics = parse_quote!(<'a, 'b, T, U>);
         let types: Vec<Type> = vec![parse_quote!(Vec<(&'a [T], U)>), parse_quote!(&'b str), parse_quote!(&'a mut T)];
-        let predicates = outlives(&generics, types.iter());
+        let predicates = outlives(&generics, &each(&types, &|ty| ty));
         let texts: Vec<_> = predicates.iter().map(|predicate| predicate.to_token_stream().to_string()).collect();
         assert_eq!(texts, ["T : 'a"]);
     }

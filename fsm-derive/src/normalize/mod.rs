@@ -285,16 +285,15 @@ impl<'m> Cx<'m> {
 
     /// The same, where the whole path decides.
     pub(crate) fn derives_of(&self, depth: usize, keep: &dyn Fn(&Path) -> bool) -> Option<TokenStream> {
-        let wanted = self.machine.derives.iter().filter(|path| keep(path));
-        let derives: Vec<_> = wanted.map(|path| self.moved(depth, path)).collect();
+        let mut derives = Vec::new();
+        for path in self.machine.derives.iter().filter(|path| keep(path)) {
+            derives.push(self.moved(depth, path));
+        }
         (!derives.is_empty()).then(|| quote!(#[derive(#(#derives),*)]))
     }
 
     /// The attributes of a field that the generated field has, too: docs, lints, and the helpers of derives in `derive(…)`.
-    pub(crate) fn field_attrs<'f>(
-        &self,
-        attrs: &'f [Attribute],
-    ) -> impl Iterator<Item = &'f Attribute> + use<'f, '_, 'm> {
+    pub(crate) fn field_attrs<'f>(&self, attrs: &'f [Attribute]) -> Vec<&'f Attribute> {
         const STD: [&str; 11] = [
             "Clone",
             "Copy",
@@ -317,11 +316,20 @@ impl<'m> Cx<'m> {
             .derives
             .iter()
             .any(|path| path.segments.last().is_some_and(|last| !STD.iter().any(|std| last.ident == std)));
-        attrs.iter().filter(move |attr| match attr.path().get_ident().map(ToString::to_string).as_deref() {
-            Some("doc" | "cfg" | "cfg_attr" | "deprecated" | "allow" | "warn" | "deny" | "forbid" | "expect") => true,
-            Some("serde") => serde,
-            _ => other,
-        })
+        let mut kept = Vec::new();
+        for attr in attrs {
+            let is_kept = match attr.path().get_ident().map(ToString::to_string).as_deref() {
+                Some("doc" | "cfg" | "cfg_attr" | "deprecated" | "allow" | "warn" | "deny" | "forbid" | "expect") => {
+                    true
+                }
+                Some("serde") => serde,
+                _ => other,
+            };
+            if is_kept {
+                kept.push(attr);
+            }
+        }
+        kept
     }
 
     pub(crate) fn initial_states(&self) -> Vec<usize> {

@@ -84,13 +84,15 @@ pub(crate) fn declaration(input: DeriveInput, errors: &mut Errors) -> Declaratio
             Vec::new()
         }
         Data::Enum(data) => {
-            let mut names = HashSet::new();
-            let (distinct, duplicates): (Vec<_>, Vec<_>) =
-                data.variants.into_iter().partition(|variant| names.insert(plain(&variant.ident)));
-            for variant in duplicates {
-                errors.at(&variant.ident, format!("state `{}` is declared twice: rename one", variant.ident));
+            let (mut names, mut variants) = (HashSet::new(), Vec::new());
+            for variant in data.variants {
+                if names.insert(plain(&variant.ident)) {
+                    variants.push(self::variant(variant, &mut complete, errors));
+                } else {
+                    errors.at(&variant.ident, format!("state `{}` is declared twice: rename one", variant.ident));
+                }
             }
-            distinct.into_iter().map(|variant| self::variant(variant, &mut complete, errors)).collect()
+            variants
         }
         Data::Struct(data) => not_an_enum(data.struct_token.span, errors),
         Data::Union(data) => not_an_enum(data.union_token.span, errors),
