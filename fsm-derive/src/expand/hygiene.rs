@@ -39,14 +39,16 @@ pub(super) fn imports(cx: &Cx<'_>) -> TokenStream {
     }
     // The value of a unit-like struct of the module has its name already.
     let types = each(&machine.states, &|state| state.ty.to_string());
-    let mut names = distinct(names);
-    names.retain(|name| {
-        let name = name.to_string();
-        !types.contains(&name) && !quoted.contains(&name)
-    });
+    let mut variables = Vec::new();
+    for name in distinct(names) {
+        let text = name.to_string();
+        if !types.contains(&text) && !quoted.contains(&text) {
+            variables.push(name);
+        }
+    }
     quote! {
         #[allow(unused_imports)]
-        use #core::__private::{#(variable as #names),*};
+        use #core::__private::{#(variable as #variables),*};
     }
 }
 

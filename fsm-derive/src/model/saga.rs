@@ -94,8 +94,10 @@ impl Machine {
                     next.extend(&transition.to);
                 }
             }
-            next.retain(|to| *to != from);
             for to in next {
+                if to == from {
+                    continue;
+                }
                 let now = match (&before[to], &after) {
                     (Before::Same(one), Before::Same(other)) if one == other => continue,
                     (Before::Same(one), Before::Same(other)) => {

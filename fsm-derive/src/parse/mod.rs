@@ -68,7 +68,7 @@ pub(crate) fn declaration(input: DeriveInput, errors: &mut Errors) -> Declaratio
         match name(attr).as_str() {
             "fsm" => {
                 let read =
-                    syntax::read(attr, "#[fsm(initial = A)]", errors, |input, errors| options.read(input, errors));
+                    syntax::read(attr, "#[fsm(initial = A)]", errors, &mut |input, errors| options.read(input, errors));
                 options.has_initial |= read.is_none();
             }
             "on" => complete &= errors.none_in(|errors| enum_ons.extend(on::read(attr, errors))),
@@ -123,7 +123,7 @@ fn variant(variant: syn::Variant, complete: &mut bool, errors: &mut Errors) -> V
         match name(attr).as_str() {
             "state" => {
                 *complete &= errors.none_in(|errors| {
-                    syntax::read(attr, "#[state(end)]", errors, |input, errors| options.read(input, errors));
+                    syntax::read(attr, "#[state(end)]", errors, &mut |input, errors| options.read(input, errors));
                 });
             }
             "on" => *complete &= errors.none_in(|errors| ons.extend(on::read(attr, errors))),
@@ -157,10 +157,11 @@ fn remove_duplicates(fields: &mut Fields) {
     if let Fields::Named(named) = fields {
         let mut names = HashSet::new();
         let fields = std::mem::take(&mut named.named);
-        named.named = fields
-            .into_iter()
-            .filter(|field| names.insert(field.ident.as_ref().map(plain).unwrap_or_default()))
-            .collect();
+        for field in fields {
+            if names.insert(field.ident.as_ref().map(plain).unwrap_or_default()) {
+                named.named.push(field);
+            }
+        }
     }
 }
 

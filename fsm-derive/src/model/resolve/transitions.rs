@@ -62,11 +62,13 @@ impl Resolver<'_> {
         let resolved = self.on(on);
         // Only its own `undo` leads on from a state that undoes a step.
         let forward = matches!(on.targets, Targets::Undo(_));
-        let mut sources = members.clone();
-        sources.retain(|state| {
+        let mut sources = Vec::new();
+        for state in &members {
             let of = &self.machine.states[*state];
-            of.kind != Kind::End && !except.contains(state) && !(forward && of.undoes.is_some())
-        });
+            if of.kind != Kind::End && !except.contains(state) && !(forward && of.undoes.is_some()) {
+                sources.push(*state);
+            }
+        }
         if sources.is_empty() && !members.is_empty() && self.machine.complete {
             for event in &on.events {
                 let name = plain(&event.ident);
