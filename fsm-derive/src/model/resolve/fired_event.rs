@@ -68,7 +68,10 @@ impl Resolver<'_> {
     /// Resolves the event that `cause`, the timer or `exhausted`, fires in a state, with its payload.
     pub(super) fn fires(&mut self, state: usize, fires: parse::FiredEvent, cause: &str) -> Option<FiredEvent> {
         let name = plain(&fires.event);
-        let accepted: Vec<_> = self.machine.from(state).map(|transition| transition.event).collect();
+        let mut accepted = Vec::new();
+        for transition in self.machine.from(state) {
+            accepted.push(transition.event);
+        }
         let found = accepted.iter().copied().find(|event| self.machine.events[*event].name == name);
         if let Some(event) = found {
             self.payload_of(&fires, event);
@@ -76,7 +79,8 @@ impl Resolver<'_> {
         }
         if self.machine.complete {
             let state = plain(&self.machine.states[state].ident);
-            let hint = suggest::nearest(&name, accepted.iter().map(|event| self.machine.events[*event].name.as_str()));
+            let names = each(&accepted, &|event| self.machine.events[*event].name.as_str());
+            let hint = suggest::nearest(&name, names);
             let message = format!("{cause} of `{state}` fires `{name}`, which `{state}` does not accept{hint}");
             self.errors.at(&fires.event, message);
         }
@@ -99,7 +103,8 @@ impl Resolver<'_> {
             }
             given.push(plain);
         }
-        let missing: Vec<_> = event.fields.iter().map(Field::name).filter(|name| !given.contains(name)).collect();
+        let mut missing = each(&event.fields, &Field::name);
+        missing.retain(|name| !given.contains(name));
         if !missing.is_empty() {
             let message = format!(
                 "missing {} {} in the payload of `{}`: write `{} {{ {}: … }}`",

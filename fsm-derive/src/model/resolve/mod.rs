@@ -12,7 +12,7 @@ use syn::{Ident, Type};
 
 use super::{Group, Kind, Machine, Origin, Require, plain, snake_ident};
 use crate::{
-    each::each,
+    each::{each, indices},
     errors::Errors,
     parse::{self, Declaration, StateOptions},
     suggest,
@@ -79,7 +79,7 @@ pub(crate) fn machine(declaration: Declaration, module: Ident, errors: &mut Erro
     let depths: Vec<_> = (0..options.groups.len()).map(depth).collect();
     let deepest = depths.iter().max().copied().unwrap_or_default();
     for depth in (1..=deepest).rev() {
-        for group in (0..depths.len()).filter(|group| depths[*group] == depth) {
+        for group in indices(depths.len(), &|group| depths[group] == depth) {
             for on in &options.groups[group].ons {
                 resolve.shared_transition(on, Origin::Group(group));
             }

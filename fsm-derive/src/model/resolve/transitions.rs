@@ -97,8 +97,10 @@ impl Resolver<'_> {
     }
 
     fn on<'o>(&mut self, on: &'o On) -> Option<Resolved<'o>> {
-        let read = |event: &'o OnEvent| Some((self.event(event)?, &event.ident));
-        let events: Vec<_> = on.events.iter().filter_map(read).collect();
+        let mut events = Vec::new();
+        for event in &on.events {
+            events.extend(self.event(event).map(|index| (index, &event.ident)));
+        }
         if let Some(method) = &on.method {
             match (&events[..], &on.events[..]) {
                 ([(event, _)], [_]) => self.method(*event, method),
