@@ -1,4 +1,4 @@
-//! Lists made from lists. A chain of iterators is compiled for each closure in it; these are compiled once for each type.
+//! Lists from lists. A chain of iterators is compiled for each closure in it, and these once for each pair of types.
 
 /// What `make` returns for each of `items`.
 pub(crate) fn each<'i, T, R>(items: &'i [T], make: &dyn Fn(&'i T) -> R) -> Vec<R> {

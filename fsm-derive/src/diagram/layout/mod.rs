@@ -154,7 +154,7 @@ pub(super) fn count(number: usize) -> f64 {
 
 /// Sorts `items` by their places. Those with the same place keep their order.
 pub(super) fn sort_by_place(items: &mut [usize], place: &dyn Fn(usize) -> f64) {
-    // By insertion: there are few items, and std's stable sort is compiled for each type and order, from 2,000 lines.
+    // By insertion: there are few items, and std's sort would be compiled for them alone, which is thousands of lines.
     let mut places = each(items, &|item| place(*item));
     for end in 1..items.len() {
         let mut at = end;
