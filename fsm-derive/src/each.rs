@@ -2,11 +2,11 @@
 
 /// What `make` returns for each of `items`.
 pub(crate) fn each<'i, T, R>(items: &'i [T], make: &dyn Fn(&'i T) -> R) -> Vec<R> {
-    let mut made = Vec::with_capacity(items.len());
+    let mut results = Vec::with_capacity(items.len());
     for item in items {
-        made.push(make(item));
+        results.push(make(item));
     }
-    made
+    results
 }
 
 /// The numbers less than `count` for which `which` is true.

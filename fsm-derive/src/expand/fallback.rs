@@ -120,13 +120,13 @@ pub(crate) fn fallback(declaration: &Declaration, module: &Ident) -> Fallback {
     };
     // `durable` may be among what could not be read.
     let fixed = [&TYPES[..], &DURABLE_TYPES, &[HISTORY, "__Unknown"]].concat();
-    let mut names = each(&fixed, &|name| format_ident!("{name}"));
+    let mut types = each(&fixed, &|name| format_ident!("{name}"));
     for variant in &declaration.variants {
-        names.push(variant.options.ty.as_ref().unwrap_or(&variant.ident).clone());
+        types.push(variant.options.ty.as_ref().unwrap_or(&variant.ident).clone());
     }
     let mut named = options.derives.clone();
     named.extend(each(&words(declaration), &|word| Path::from(word.clone())));
-    Fallback { module: quote!(#vis mod #module), names, stubs, named }
+    Fallback { module: quote!(#vis mod #module), names: types, stubs, named }
 }
 
 /// All `#[on(…)]` of a declaration.

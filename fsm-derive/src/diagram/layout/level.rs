@@ -63,7 +63,7 @@ impl Layered<'_> {
             height,
             frames: self.frames(&at),
             routes: self.routes(&at, chains, &placed),
-            ports: each(&ports, &|(link, vertex)| (*link, at[*vertex].x)),
+            ports: each(ports, &|(link, vertex)| (*link, at[*vertex].x)),
             sides: self.sides(&at, chains),
         }
     }
