@@ -1,7 +1,8 @@
 //! The errors found in one declaration, gathered so that all of them are reported at once.
 
+use crate::each::each;
 use proc_macro2::{Span, TokenStream};
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 
 /// The errors so far. [`finish`](Self::finish) reports them; dropped without it, they panic in tests.
 #[derive(Default)]
@@ -48,7 +49,11 @@ impl Errors {
             self.finished = true;
         }
         let found = std::mem::take(&mut self.found);
-        if found.is_empty() { Ok(()) } else { Err(found.iter().map(syn::Error::to_compile_error).collect()) }
+        if found.is_empty() {
+            return Ok(());
+        }
+        let errors = each(&found, &syn::Error::to_compile_error);
+        Err(quote!(#(#errors)*))
     }
 }
 

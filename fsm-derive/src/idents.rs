@@ -35,10 +35,14 @@ pub(crate) fn mentions_lifetime(tokens: &dyn ToTokens, name: &str) -> bool {
 }
 
 /// The identifiers in alphabetical order, each once.
-pub(crate) fn distinct(mut idents: Vec<Ident>) -> Vec<Ident> {
-    idents.sort();
-    idents.dedup();
-    idents
+pub(crate) fn distinct(idents: Vec<Ident>) -> Vec<Ident> {
+    let mut sorted: Vec<Ident> = Vec::new();
+    for ident in idents {
+        if let Err(place) = sorted.binary_search(&ident) {
+            sorted.insert(place, ident);
+        }
+    }
+    sorted
 }
 
 /// `::` begins at `i`.

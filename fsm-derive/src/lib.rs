@@ -10,6 +10,7 @@
 
 mod check;
 mod diagram;
+mod each;
 mod errors;
 mod expand;
 mod idents;

@@ -31,12 +31,15 @@ pub(crate) fn snake(name: &str) -> String {
 
 /// `power_off` → `PowerOff`.
 pub(crate) fn pascal(name: &str) -> String {
-    name.split('_')
-        .flat_map(|word| {
-            let mut chars = word.chars();
-            chars.next().into_iter().flat_map(char::to_uppercase).chain(chars)
-        })
-        .collect()
+    let mut out = String::with_capacity(name.len());
+    for word in name.split('_') {
+        let mut chars = word.chars();
+        if let Some(first) = chars.next() {
+            out.extend(first.to_uppercase());
+        }
+        out.push_str(chars.as_str());
+    }
+    out
 }
 
 /// The snake case identifier for a module or method named after a type: raw if it is a keyword, with `_` appended if it cannot

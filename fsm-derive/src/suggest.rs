@@ -11,12 +11,15 @@ pub(crate) fn nearest<'a>(unknown: &str, names: impl IntoIterator<Item = &'a str
 
 /// The known name that resembles `unknown` most, if one is close enough.
 pub(crate) fn near<'a>(unknown: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    names
-        .into_iter()
-        .map(|name| (distance(&unknown.to_lowercase(), &name.to_lowercase()), name))
-        .filter(|(distance, name)| *distance <= (unknown.chars().count().max(name.chars().count()) / 3).max(1))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name)
+    let mut nearest: Option<(usize, &str)> = None;
+    for name in names {
+        let distance = distance(&unknown.to_lowercase(), &name.to_lowercase());
+        let most = (unknown.chars().count().max(name.chars().count()) / 3).max(1);
+        if distance <= most && nearest.is_none_or(|(least, _)| distance < least) {
+            nearest = Some((distance, name));
+        }
+    }
+    nearest.map(|(_, name)| name)
 }
 
 /// `` `a`, `b` and `c` ``
@@ -28,9 +31,13 @@ pub(crate) fn list<T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> String 
 pub(crate) fn join<T: AsRef<str>>(names: impl IntoIterator<Item = T>, word: &str) -> String {
     let mut quoted: Vec<String> = Vec::new();
     for name in names {
-        quoted.push(format!("`{}`", name.as_ref()));
+        quoted.push(in_backticks(name.as_ref()));
     }
     joined(&quoted, word)
+}
+
+fn in_backticks(name: &str) -> String {
+    format!("`{name}`")
 }
 
 fn joined(names: &[String], word: &str) -> String {

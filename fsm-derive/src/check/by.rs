@@ -1,6 +1,7 @@
 //! Checks that something can fire what is `by = worker`.
 
 use crate::{
+    each::each,
     errors::Errors,
     model::{Kind, Machine, Origin, Transition, plain},
     suggest,
@@ -10,12 +11,12 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
     if machine.durable.is_none() {
         return;
     }
-    let stuck: Vec<_> = machine
-        .transitions
-        .iter()
-        .filter_map(|transition| Some((transition.by?, transition)))
-        .filter(|(_, transition)| !is_fired(machine, transition))
-        .collect();
+    let mut stuck = Vec::new();
+    for transition in &machine.transitions {
+        if let Some(by) = transition.by.filter(|_| !is_fired(machine, transition)) {
+            stuck.push((by, transition));
+        }
+    }
     for (place, (by, transition)) in stuck.iter().enumerate() {
         // A declaration that several states share is reported once.
         let same = |(_, other): &&(_, &Transition)| {
@@ -26,7 +27,7 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
         }
         let all = stuck.iter().filter(same).map(|(_, other)| other.from);
         let states = if transition.origin == Origin::State { vec![transition.from] } else { all.collect() };
-        let names: Vec<_> = states.iter().map(|state| plain(&machine.states[*state].ident)).collect();
+        let names = each(&states, &|state| plain(&machine.states[*state].ident));
         let (have, it) = if names.len() == 1 { ("has", "it") } else { ("have", "them") };
         let except = match transition.origin {
             Origin::State => String::new(),

@@ -4,6 +4,7 @@ use syn::Member;
 
 use super::saga;
 use crate::{
+    each::each,
     errors::Errors,
     model::{Field, Machine, State, Transition, plain},
     suggest,
@@ -11,8 +12,7 @@ use crate::{
 
 pub(super) fn check(machine: &Machine, errors: &mut Errors) {
     // For each field of each state, the transitions that do not supply it.
-    let mut missing: Vec<Vec<Vec<String>>> =
-        machine.states.iter().map(|state| vec![Vec::new(); state.fields.len()]).collect();
+    let mut missing: Vec<Vec<Vec<String>>> = each(&machine.states, &|state| vec![Vec::new(); state.fields.len()]);
     let by_carrying = |transition: &&Transition| transition.with.is_none() && transition.history.is_none();
     for transition in machine.transitions.iter().filter(|transition| transition.complete).filter(by_carrying) {
         let event = &machine.events[transition.event].name;

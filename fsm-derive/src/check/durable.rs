@@ -34,7 +34,12 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
     let has = |wanted: &str| {
         machine.derives.iter().any(|path| path.segments.last().is_some_and(|segment| segment.ident == wanted))
     };
-    let missing: Vec<_> = ["Serialize", "Deserialize"].into_iter().filter(|name| !has(name)).collect();
+    let mut missing = Vec::new();
+    for name in ["Serialize", "Deserialize"] {
+        if !has(name) {
+            missing.push(name);
+        }
+    }
     if !missing.is_empty() {
         let message = format!(
             "the states and events of a durable machine must be serializable: add {} from `serde` to `#[fsm(derive(…))]`",

@@ -2,6 +2,7 @@
 
 use super::places::Walk;
 use crate::{
+    each::each,
     errors::Errors,
     model::{Kind, Machine, plain},
 };
@@ -11,7 +12,7 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
     let walk = Walk::new(machine);
     let places = walk.reached(walk.initial(), &|_| true);
     let reached = places.states(machine.states.len());
-    let ends: Vec<_> = machine.states.iter().map(|state| state.kind == Kind::End).collect();
+    let ends = each(&machine.states, &|state| state.kind == Kind::End);
     let ending = places.leading_to(&ends);
     for (index, state) in machine.states.iter().enumerate() {
         // What undoes a step is reported by the checks of the saga.

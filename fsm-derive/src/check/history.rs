@@ -3,6 +3,7 @@
 use syn::Member;
 
 use crate::{
+    each::each,
     errors::Errors,
     model::{Field, Machine, Origin, Supply, Transition, plain},
     suggest,
@@ -24,21 +25,20 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
 
 /// Whether the source of a transition to a history is in that superstate. Reports it, once for all sources of an `#[on(…)]`.
 fn inside(machine: &Machine, transition: &Transition, group: usize, errors: &mut Errors) -> bool {
-    let is_in = |state: usize| machine.groups_of(state).any(|other| other == group);
-    if !is_in(transition.from) {
+    if !machine.is_in(transition.from, group) {
         return false;
     }
     let same = machine.transitions.iter().filter(|other| {
         let shared = other.origin == transition.origin && transition.origin != Origin::State;
         let leads_there = other.history.is_some_and(|other| other.group == group);
         std::ptr::eq(*other, transition)
-            || shared && leads_there && other.choice == transition.choice && is_in(other.from)
+            || shared && leads_there && other.choice == transition.choice && machine.is_in(other.from, group)
     });
     let sources: Vec<_> = same.map(|other| other.from).collect();
     if sources.first() == Some(&transition.from)
         && let Some(history) = transition.history
     {
-        let names: Vec<_> = sources.iter().map(|state| plain(&machine.states[*state].ident)).collect();
+        let names = each(&sources, &|state| plain(&machine.states[*state].ident));
         let superstate = plain(&machine.groups[group].ident);
         let remedy = match transition.origin {
             Origin::State => {
@@ -88,16 +88,20 @@ fn lacks(machine: &Machine, transition: &Transition) -> Option<String> {
 /// Reports histories that contain themselves: their types would be infinitely large.
 fn endless(machine: &Machine, errors: &mut Errors) {
     // Which histories a history holds, through the fields of its states.
-    let holds = |group: usize| {
-        let states = machine.remembered(group).map(|state| &machine.states[state]);
-        states.flat_map(|state| &state.fields).filter_map(|field| field.history)
+    let held_by = |group: usize| {
+        let mut held = Vec::new();
+        for state in machine.remembered(group) {
+            held.extend(machine.states[state].fields.iter().filter_map(|field| field.history));
+        }
+        held
     };
     for (index, state) in machine.states.iter().enumerate() {
-        for (field, group) in state.fields.iter().filter_map(|field| Some((field, field.history?))) {
+        for field in &state.fields {
+            let Some(group) = field.history else { continue };
             let mut seen = vec![group];
             let mut next = 0;
             while let Some(group) = seen.get(next) {
-                for inner in holds(*group) {
+                for inner in held_by(*group) {
                     if !seen.contains(&inner) {
                         seen.push(inner);
                     }

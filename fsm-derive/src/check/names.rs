@@ -49,7 +49,7 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
 
 /// Whether the generated module has a public item of this name, apart from the states.
 fn is_generated(machine: &Machine, name: &str) -> bool {
-    let history = || name == HISTORY && machine.histories().next().is_some();
+    let history = || name == HISTORY && !machine.histories().is_empty();
     TYPES.contains(&name) || machine.durable.is_some() && DURABLE_TYPES.contains(&name) || history()
 }
 
@@ -127,16 +127,16 @@ fn generics(machine: &Machine, errors: &mut Errors) {
 
 /// rustc rejects a type or lifetime parameter that no variant uses, and would report further errors in the generated code.
 fn unused(machine: &Machine, errors: &mut Errors) {
-    let types: Vec<_> = machine.states.iter().flat_map(|state| &state.fields).map(|field| &field.ty).collect();
+    let fields = machine.state_fields();
     for param in &machine.generics.params {
         let (kind, unused, shown) = match param {
             GenericParam::Lifetime(param) => {
                 let name = param.lifetime.ident.to_string();
-                let used = types.iter().any(|ty| mentions_lifetime(ty, &name));
+                let used = fields.iter().any(|field| mentions_lifetime(&field.ty, &name));
                 ("lifetime", !used, &param.lifetime as &dyn ToTokens)
             }
             GenericParam::Type(param) => {
-                let used = types.iter().any(|ty| mentions(ty, &|word| param.ident == word));
+                let used = fields.iter().any(|field| mentions(&field.ty, &|word| param.ident == word));
                 ("type", !used, &param.ident as &dyn ToTokens)
             }
             GenericParam::Const(_) => continue,
@@ -156,7 +156,7 @@ fn groups(machine: &Machine, errors: &mut Errors) {
         let name = plain(&group.ident);
         if machine.states.iter().any(|state| state.name == name || plain(&state.ident) == name) {
             errors.at(&group.ident, format!("`{name}` is also the name of a state: rename the superstate"));
-        } else if machine.members(index).next().is_none() {
+        } else if machine.members(index).is_empty() {
             let message =
                 format!("superstate `{name}` has no states: add `#[state(in = {name})]` to one, or remove it");
             errors.at(&group.ident, message);

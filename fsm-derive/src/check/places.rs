@@ -3,7 +3,10 @@
 
 use std::collections::HashMap;
 
-use crate::model::{Machine, Transition};
+use crate::{
+    each::{each, indices},
+    model::{Machine, Transition},
+};
 
 /// A state, and the last visited state in each superstate with a history. `None`: unknown, so it can be any.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -30,10 +33,10 @@ pub(super) struct Walk<'m> {
 
 impl<'m> Walk<'m> {
     pub(super) fn new(machine: &'m Machine) -> Self {
-        let leads_to = |group: &usize| {
-            machine.transitions.iter().any(|transition| transition.history.is_some_and(|it| it.group == *group))
+        let leads_to = |group: usize| {
+            machine.transitions.iter().any(|transition| transition.history.is_some_and(|it| it.group == group))
         };
-        Self { machine, groups: (0..machine.groups.len()).filter(leads_to).collect() }
+        Self { machine, groups: indices(machine.groups.len(), &leads_to) }
     }
 
     /// The place of a machine of which only the state is known.
@@ -44,7 +47,7 @@ impl<'m> Walk<'m> {
     /// The places in which a machine can begin.
     pub(super) fn initial(&self) -> Vec<Place> {
         let states = &self.machine.states;
-        (0..states.len()).filter(|state| states[*state].initial).map(|state| self.unknown(state)).collect()
+        each(&indices(states.len(), &|state| states[state].initial), &|state| self.unknown(*state))
     }
 
     /// The places that can follow after one transition.
@@ -123,7 +126,7 @@ impl Places {
             }
         }
         let mut leads = vec![false; self.all.len()];
-        let mut ahead: Vec<_> = (0..self.all.len()).filter(|place| goals[self.all[*place].state]).collect();
+        let mut ahead = indices(self.all.len(), &|place| goals[self.all[place].state]);
         while let Some(place) = ahead.pop() {
             if !std::mem::replace(&mut leads[place], true) {
                 ahead.extend(&back[place]);

@@ -1,10 +1,9 @@
 //! Checks of a saga: what was completed can be undone, in reverse order, with the data that this needs, on every way.
 
-use std::collections::BTreeMap;
-
 use syn::Member;
 
 use crate::{
+    each::{each, indices},
     errors::Errors,
     model::{Before, Differs, Field, Kind, Machine, State, Transition, Way, plain},
     suggest, text,
@@ -219,48 +218,52 @@ struct Lost {
 
 /// Fields that nothing supplies on the way back. `carry` leaves these to this check, which knows where they were lost.
 fn lost(machine: &Machine, errors: &mut Errors) {
-    let mut missing: BTreeMap<(usize, usize), Lost> = BTreeMap::new();
-    for transition in machine.transitions.iter().filter(|transition| is_checked(transition)) {
-        let [target] = transition.to[..] else { continue };
-        for (place, (field, supply)) in machine.supplies(transition, target).iter().enumerate() {
-            if supply.is_some() || matches!(field.member, Member::Unnamed(_)) || field.history.is_some() {
-                continue;
+    for (target, state) in machine.states.iter().enumerate() {
+        let mut missing = each(&state.fields, &|_| Lost::default());
+        for transition in machine.transitions.iter().filter(|it| is_checked(it) && it.to == [target]) {
+            for ((field, supply), lost) in machine.supplies(transition, target).iter().zip(&mut missing) {
+                if supply.is_some() || matches!(field.member, Member::Unnamed(_)) || field.history.is_some() {
+                    continue;
+                }
+                let from = name(machine, transition.from);
+                lost.on.push(format!("`{}` from `{from}`", machine.events[transition.event].name));
+                if state.undoes == Some(transition.from) {
+                    lost.interrupted = Some(transition.from);
+                } else {
+                    without(machine, transition.from, field, lost);
+                }
             }
-            let lost = missing.entry((target, place)).or_default();
-            let from = name(machine, transition.from);
-            lost.on.push(format!("`{}` from `{from}`", machine.events[transition.event].name));
-            if machine.states[target].undoes == Some(transition.from) {
-                lost.interrupted = Some(transition.from);
-            } else {
-                without(machine, transition.from, field, lost);
+        }
+        for (field, lost) in state.fields.iter().zip(missing) {
+            if !lost.on.is_empty() {
+                report(machine, target, field, lost, errors);
             }
         }
     }
-    for ((target, place), mut lost) in missing {
-        let field = &machine.states[target].fields[place];
-        lost.on.dedup();
-        let (field_name, ty) = (field.name(), text::of(&field.ty));
-        let begin =
-            format!("no source for field `{field_name}` of `{}` on {}", name(machine, target), lost.on.join(", "));
-        let message = if let Some(step) = lost.interrupted {
-            let step = name(machine, step);
-            format!(
-                "{begin}: the outcome of `{step}` is unknown there, so what it returns is not there either; undo it by what was known before, \
-                 such as `task.instance_key()`, or build the target with `with = path`"
-            )
-        } else if lost.found {
-            format!(
-                "{begin}: it is lost in {}; add `{field_name}: {ty}` there, or build the target with `with = path`",
-                names(machine, &lost.without)
-            )
-        } else {
-            format!(
-                "{begin}: no state or event before has it; add it to the payload of the event that completes the step, \
-                 `{{ {field_name}: {ty} }}`, and to the states after it, or build the target with `with = path`"
-            )
-        };
-        errors.at(&field.member, message);
-    }
+}
+
+fn report(machine: &Machine, target: usize, field: &Field, mut lost: Lost, errors: &mut Errors) {
+    lost.on.dedup();
+    let (field_name, ty) = (field.name(), text::of(&field.ty));
+    let begin = format!("no source for field `{field_name}` of `{}` on {}", name(machine, target), lost.on.join(", "));
+    let message = if let Some(step) = lost.interrupted {
+        let step = name(machine, step);
+        format!(
+            "{begin}: the outcome of `{step}` is unknown there, so what it returns is not there either; undo it by what was known before, \
+             such as `task.instance_key()`, or build the target with `with = path`"
+        )
+    } else if lost.found {
+        format!(
+            "{begin}: it is lost in {}; add `{field_name}: {ty}` there, or build the target with `with = path`",
+            names(machine, &lost.without)
+        )
+    } else {
+        format!(
+            "{begin}: no state or event before has it; add it to the payload of the event that completes the step, \
+             `{{ {field_name}: {ty} }}`, and to the states after it, or build the target with `with = path`"
+        )
+    };
+    errors.at(&field.member, message);
 }
 
 /// Whether this check, and not `carry`, looks at the fields of the target.
@@ -285,7 +288,7 @@ fn without(machine: &Machine, state: usize, field: &Field, lost: &mut Lost) {
             }
         }
     }
-    lost.without.sort_unstable();
-    let ends = |state: &usize| machine.states[*state].kind != Kind::End;
-    lost.without.retain(ends);
+    let found = std::mem::take(&mut lost.without);
+    lost.without =
+        indices(machine.states.len(), &|state| found.contains(&state) && machine.states[state].kind != Kind::End);
 }

@@ -3,7 +3,10 @@
 //! `fsm-core` has similar rules for Mermaid and DOT. They are repeated here because `fsm-core` depends on this crate, and differ
 //! because Mermaid does not draw an arrow from a superstate to one of its own states.
 
-use crate::model::{Kind, Machine, Origin, Transition};
+use crate::{
+    each::{each, indices},
+    model::{Kind, Machine, Origin, Transition},
+};
 
 /// A transition from more states than this is one arrow, from a box that stands for all of them.
 const MAX_SEPARATE: usize = 8;
@@ -43,7 +46,7 @@ impl Shared<'_> {
         match self.transition.history {
             Some(history) => vec![Tail::History(history.group, history.deep)],
             None if self.returns => vec![self.tail.clone()],
-            None => self.transition.to.iter().map(|to| Tail::State(*to)).collect(),
+            None => each(&self.transition.to, &|to| Tail::State(*to)),
         }
     }
 }
@@ -72,8 +75,13 @@ fn shared<'m>(machine: &'m Machine, transition: &'m Transition) -> Shared<'m> {
         return arrow(from, false);
     }
     let family = |returns: bool| {
-        let same = machine.transitions.iter().filter(move |other| alike(transition, other, returns));
-        same.filter(|other| !is_own_arrow(machine, other)).map(|transition| transition.from).collect::<Vec<_>>()
+        let mut sources = Vec::new();
+        for other in &machine.transitions {
+            if alike(transition, other, returns) && !is_own_arrow(machine, other) {
+                sources.push(other.from);
+            }
+        }
+        sources
     };
     let (same_targets, to_themselves) = (family(false), family(true));
     let returns = transition.internal || to_themselves.len() > same_targets.len();
@@ -86,14 +94,14 @@ fn shared<'m>(machine: &'m Machine, transition: &'m Transition) -> Shared<'m> {
     if matches!(transition.overrides, Some(Origin::Group(_))) {
         return arrow(from, false);
     }
-    let not_ended = (0..machine.states.len()).filter(|state| machine.states[*state].kind != Kind::End);
-    let exceptions: Vec<_> = not_ended.filter(|state| !sources.contains(state)).collect();
+    let exceptions =
+        indices(machine.states.len(), &|state| machine.states[state].kind != Kind::End && !sources.contains(&state));
     let most = if transition.origin == Origin::Enum { MAX_SEPARATE_SHARED } else { MAX_SEPARATE };
     if sources.len() > most && exceptions.len() <= MAX_EXCEPTIONS {
         return arrow(Tail::AllExcept(exceptions), returns);
     }
     let stands_for_all = |group: &usize| {
-        let members: Vec<_> = machine.members(*group).collect();
+        let members = machine.members(*group);
         let leaves_group = returns || !transition.to.iter().any(|to| members.contains(to));
         leaves_group && members.len() >= MIN_MEMBERS && members.iter().all(|member| sources.contains(member))
     };
@@ -117,7 +125,7 @@ fn exceptions(machine: &Machine, transition: &Transition, group: usize, returns:
         Origin::Enum => false,
     };
     let mut except = Vec::new();
-    for member in machine.members(group).filter(|member| machine.states[*member].kind != Kind::End) {
+    for member in machine.remembered(group) {
         match machine.from(member).find(|other| other.event == transition.event) {
             Some(other) if other.origin == transition.origin && !alike(transition, other, returns) => return None,
             Some(other) if other.origin == transition.origin || is_inner(other.origin) => {}

@@ -4,6 +4,7 @@ use std::{fmt::Write as _, time::Duration};
 
 use super::arrows::{Shared, Tail, arrows};
 use crate::{
+    each::{each, indices},
     model::{Kind, Machine, Origin, State, plain},
     parse::Delay,
     text,
@@ -69,9 +70,9 @@ pub(super) fn graph(machine: &Machine) -> Graph {
             boxes.push(tail.clone());
         }
     }
-    let groups = (0..machine.groups.len()).filter(|group| machine.members(*group).next().is_some());
-    boxes.extend(groups.map(Tail::Group));
-    boxes.extend(reached_order(machine).into_iter().map(Tail::State));
+    let groups = indices(machine.groups.len(), &|group| !machine.members(group).is_empty());
+    boxes.extend(each(&groups, &|group| Tail::Group(*group)));
+    boxes.extend(each(&reached_order(machine), &|state| Tail::State(*state)));
     for head in arrows.iter().flat_map(Shared::heads) {
         if matches!(head, Tail::History(..)) && !boxes.contains(&head) {
             boxes.push(head);
@@ -98,11 +99,7 @@ pub(super) fn graph(machine: &Machine) -> Graph {
     };
     let shape =
         |tail| Shape { parent: parent(tail).and_then(|group| box_of(&Tail::Group(group))), ..shape(machine, tail) };
-    Graph {
-        title: format!("State diagram of {}", machine.name()),
-        boxes: boxes.iter().map(shape).collect(),
-        arrows: drawn,
-    }
+    Graph { title: format!("State diagram of {}", machine.name()), boxes: each(&boxes, &shape), arrows: drawn }
 }
 
 /// The states in depth-first order from the initial states. Without cycles, this is a topological order.
@@ -111,14 +108,23 @@ fn reached_order(machine: &Machine) -> Vec<usize> {
         if std::mem::replace(&mut seen[state], true) {
             return;
         }
-        let next: Vec<_> = machine.from(state).flat_map(|transition| transition.to.iter().copied()).collect();
-        next.into_iter().rev().for_each(|next| visit(machine, next, seen, done));
+        let mut next = Vec::new();
+        for transition in machine.from(state) {
+            next.extend(&transition.to);
+        }
+        while let Some(next) = next.pop() {
+            visit(machine, next, seen, done);
+        }
         done.push(state);
     }
     let (mut seen, mut done) = (vec![false; machine.states.len()], Vec::new());
-    let initial = (0..machine.states.len()).rev().filter(|state| machine.states[*state].initial);
-    let all = initial.chain(0..machine.states.len());
-    all.for_each(|state| visit(machine, state, &mut seen, &mut done));
+    let mut initial = indices(machine.states.len(), &|state| machine.states[state].initial);
+    while let Some(state) = initial.pop() {
+        visit(machine, state, &mut seen, &mut done);
+    }
+    for state in 0..machine.states.len() {
+        visit(machine, state, &mut seen, &mut done);
+    }
     done.reverse();
     done
 }
@@ -128,7 +134,7 @@ fn shape(machine: &Machine, tail: &Tail) -> Shape {
         Tail::State(state) => return state_shape(&machine.states[*state]),
         Tail::Group(group) => {
             let name = plain(&machine.groups[*group].ident);
-            let title = format!("{name} {}", names(machine, machine.members(*group)).join(", "));
+            let title = format!("{name} {}", names(machine, &machine.members(*group)).join(", "));
             return Shape { parent: None, lines: vec![name], style: Style::Group, initial: false, link: None, title };
         }
         Tail::History(group, deep) => {
@@ -139,7 +145,7 @@ fn shape(machine: &Machine, tail: &Tail) -> Shape {
         }
         Tail::AllExcept(exceptions) => {
             let ends = machine.states.iter().any(|state| state.kind == Kind::End).then(|| "end states".to_owned());
-            let names: Vec<_> = names(machine, exceptions.iter().copied()).into_iter().chain(ends).collect();
+            let names: Vec<_> = names(machine, exceptions).into_iter().chain(ends).collect();
             let except = names.split_last().map(|(last, first)| match first {
                 [] => format!("except {last}"),
                 first => format!("except {} and {last}", first.join(", ")),
@@ -150,8 +156,8 @@ fn shape(machine: &Machine, tail: &Tail) -> Shape {
     Shape { parent: None, title: lines.join(" "), lines, style: Style::Several, initial: false, link: None }
 }
 
-fn names(machine: &Machine, states: impl Iterator<Item = usize>) -> Vec<String> {
-    states.map(|state| machine.states[state].name.clone()).collect()
+fn names(machine: &Machine, states: &[usize]) -> Vec<String> {
+    each(states, &|state| machine.states[*state].name.clone())
 }
 
 fn state_shape(state: &State) -> Shape {
@@ -191,7 +197,7 @@ fn label(machine: &Machine, shared: &Shared<'_>) -> Label {
         text.push_str(" (undo)");
     }
     if !shared.except.is_empty() {
-        let _ = write!(text, " (except {})", names(machine, shared.except.iter().copied()).join(", "));
+        let _ = write!(text, " (except {})", names(machine, &shared.except).join(", "));
     }
     if let Some(timer) = machine.states[transition.from].timer(transition.event) {
         let (word, delay) = match &timer.delay {
@@ -203,7 +209,7 @@ fn label(machine: &Machine, shared: &Shared<'_>) -> Label {
         let _ = write!(text, " ({word} {delay})");
     }
     if !transition.rewinds.is_empty() {
-        let timers: Vec<_> = transition.rewinds.iter().map(|timer| machine.events[*timer].name.as_str()).collect();
+        let timers = each(&transition.rewinds, &|timer| machine.events[*timer].name.as_str());
         let _ = write!(text, " (rewinds {})", timers.join(", "));
     }
     let waits = &machine.states[transition.from].waits;

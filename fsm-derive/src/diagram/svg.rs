@@ -6,6 +6,7 @@ use super::{
     graph::{Arrow, Graph, Label, Shape, Style},
     layout::{Frame, Layout, Link, Node, Point, Route, count, layout, sort_by_place},
 };
+use crate::each::{each, indices};
 
 /// The width of a letter. The font is monospaced, so texts can be measured without it.
 const LETTER: f64 = 7.3;
@@ -21,7 +22,7 @@ pub(super) fn write(graph: &Graph) -> String {
     let (own, between): (Vec<_>, Vec<_>) = graph.arrows.iter().partition(|arrow| arrow.from == arrow.to);
     let own_of = |index: usize| own.iter().find(|arrow| arrow.from == index).copied();
     let nodes: Vec<_> = graph.boxes.iter().enumerate().map(|(index, shape)| node(shape, own_of(index))).collect();
-    let links: Vec<_> = between.iter().map(|arrow| link(arrow)).collect();
+    let links = each(&between, &|arrow| link(arrow));
     let Layout { width, height, nodes: frames, links: routes } = layout(&nodes, &links);
     let mut svg = Svg(String::new());
     let (width, height) = (width + 2.0 * BORDER, height + 2.0 * BORDER);
@@ -55,7 +56,7 @@ pub(super) fn write(graph: &Graph) -> String {
 /// The superstates, each before those in it.
 fn outermost_first(boxes: &[Shape]) -> Vec<usize> {
     let depth = |index: usize| std::iter::successors(boxes[index].parent, |parent| boxes[*parent].parent).count();
-    let mut groups: Vec<_> = (0..boxes.len()).filter(|index| boxes[*index].style == Style::Group).collect();
+    let mut groups = indices(boxes.len(), &|index| boxes[index].style == Style::Group);
     sort_by_place(&mut groups, &|index| count(depth(index)));
     groups
 }

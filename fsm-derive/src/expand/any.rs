@@ -5,6 +5,7 @@ use quote::quote;
 
 use super::{states::pattern, user_code};
 use crate::{
+    each::each,
     model::State,
     normalize::{Cx, local},
 };
@@ -65,8 +66,8 @@ fn any_machine(cx: &Cx<'_>) -> TokenStream {
     let Cx { core, enum_ty, enum_path, .. } = cx;
     let (params, args, clause) = (cx.all.params(&[]), cx.all.args(&[]), cx.all.clause(&[]));
     let states = &cx.machine.states;
-    let idents: Vec<_> = states.iter().map(|state| &state.ident).collect();
-    let patterns: Vec<_> = states.iter().map(pattern).collect();
+    let idents = each(states, &|state| &state.ident);
+    let patterns = each(states, &pattern);
     // Hygienic, so that no field of the user's shadows them.
     let (machine, shared) = (local("__machine"), local("__context"));
     let values = states.iter().map(|state: &State| {
@@ -221,8 +222,7 @@ fn whole(cx: &Cx<'_>) -> TokenStream {
 fn choices(cx: &Cx<'_>) -> TokenStream {
     let (any_args, params, clause) = (cx.all.args(&[]), cx.all.params(&[]), cx.all.clause(&[]));
     let (given, machine, whole) = (local("__given"), local("__machine"), cx.whole_ty());
-    let branching = cx.machine.choices();
-    let impls = branching.map(|transition| {
+    let impls = each(&cx.machine.choices(), &|transition| {
         let (choice, ty) = (cx.machine.choice(transition), cx.target_ty(transition, &|state| cx.machine_ty(state)));
         let targets = transition.to.iter().map(|to| &cx.machine.states[*to].ident);
         quote! {

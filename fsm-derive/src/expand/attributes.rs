@@ -17,11 +17,13 @@ pub(super) fn copied(attr: &Attribute) -> TokenStream {
 
 /// The levels of lints among `attrs` that `names` lists. What is generated need not cause the lint, so `expect` becomes `allow`.
 pub(super) fn lints(attrs: &[Attribute], names: &[&str]) -> TokenStream {
-    let level = |attr: &Attribute| {
-        let name = attr.path().get_ident().filter(|name| names.iter().any(|known| name == known))?;
-        let Meta::List(list) = &attr.meta else { return None };
+    let mut levels = Vec::new();
+    for attr in attrs {
+        let (Some(name), Meta::List(list)) = (attr.path().get_ident(), &attr.meta) else { continue };
         let lints = &list.tokens;
-        Some(if name == "expect" { quote!(#[allow(#lints)]) } else { quote!(#[#name(#lints)]) })
-    };
-    attrs.iter().filter_map(level).collect()
+        if names.iter().any(|known| name == known) {
+            levels.push(if name == "expect" { quote!(#[allow(#lints)]) } else { quote!(#[#name(#lints)]) });
+        }
+    }
+    quote!(#(#levels)*)
 }

@@ -4,35 +4,30 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::states::pattern;
-use crate::normalize::Cx;
+use crate::{each::each, normalize::Cx};
 
 /// `From<State>` for the enum if no state has data, `From<EventKind>` for `Event` if no event has a payload.
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let Cx { enum_ty, machine, .. } = cx;
     let states = machine.states.iter().all(|state| state.fields.is_empty()).then(|| {
-        let arms = machine.states.iter().map(|state| {
+        let arms = each(&machine.states, &|state| {
             let (ident, pattern) = (&state.ident, pattern(state));
             quote!(State::#ident => Self::#ident #pattern)
         });
-        from(enum_ty, &quote!(State), &quote!(state), arms)
+        from(enum_ty, &quote!(State), &quote!(state), &arms)
     });
     let plain = !machine.events.is_empty() && machine.events.iter().all(|event| event.fields.is_empty());
     let events = plain.then(|| {
-        let arms = machine.events.iter().map(|event| {
+        let arms = each(&machine.events, &|event| {
             let ty = &event.ty;
             quote!(EventKind::#ty => Self::#ty(event::#ty))
         });
-        from(&cx.events_ty(), &quote!(EventKind), &quote!(kind), arms)
+        from(&cx.events_ty(), &quote!(EventKind), &quote!(kind), &arms)
     });
     quote!(#states #events)
 }
 
-fn from(
-    target: &TokenStream,
-    name: &TokenStream,
-    value: &TokenStream,
-    arms: impl Iterator<Item = TokenStream>,
-) -> TokenStream {
+fn from(target: &TokenStream, name: &TokenStream, value: &TokenStream, arms: &[TokenStream]) -> TokenStream {
     quote! {
         #[automatically_derived]
         impl ::core::convert::From<#name> for #target {

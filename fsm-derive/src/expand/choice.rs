@@ -6,12 +6,13 @@ use syn::Ident;
 
 use super::{docs, states::pattern};
 use crate::{
+    each::each,
     model::{Transition, plain},
     normalize::{Cx, param_name},
 };
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
-    let branching: Vec<_> = cx.machine.choices().collect();
+    let branching = cx.machine.choices();
     if branching.is_empty() {
         return TokenStream::new();
     }
@@ -31,13 +32,13 @@ fn choice(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
     let (vis, ident) = (cx.vis(2), cx.machine.choice(transition));
     let doc = docs::transition(cx.machine, transition);
     let doc = format!("`{}`: {doc}", cx.machine.events[transition.event].name);
-    let variants: Vec<_> = transition.to.iter().map(|to| &cx.machine.states[*to].ident).collect();
+    let variants = each(&transition.to, &|to| &cx.machine.states[*to].ident);
     let docs = transition.to.iter().map(|to| {
         let state = &cx.machine.states[*to];
         super::states::docs(&state.attrs, &format!("In state `{}`.", plain(&state.ident)))
     });
     let params = params(cx, transition.to.len());
-    let types: Vec<_> = transition.to.iter().map(|to| cx.state_ty(*to)).collect();
+    let types = each(&transition.to, &|to| cx.state_ty(*to));
     let plain_states = transition.to.iter().all(|to| cx.state_scope(*to).is_empty());
     let declared = if plain_states { quote!(#(#params = super::#types),*) } else { quote!(#(#params),*) };
     let from = plain_states.then(|| {
@@ -66,10 +67,10 @@ fn target(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
     let (core, enum_ty) = (&cx.core, &cx.enum_ty);
     let ty = cx.target_ty(transition, &|state| state);
     let (params, clause) = (cx.all.params(&[]), cx.all.clause(&[]));
-    let targets: Vec<_> = transition.to.iter().map(|to| &cx.machine.states[*to]).collect();
-    let idents: Vec<_> = targets.iter().map(|state| &state.ident).collect();
+    let targets = each(&transition.to, &|to| &cx.machine.states[*to]);
+    let idents = each(&targets, &|state| &state.ident);
     let types = targets.iter().map(|state| &state.ty);
-    let patterns: Vec<_> = targets.iter().map(|state| pattern(state)).collect();
+    let patterns = each(&targets, &|state| pattern(state));
     let enum_path = &cx.enum_path;
     let otherwise =
         (targets.len() < cx.machine.states.len()).then(|| quote!(other => ::core::result::Result::Err(other),));

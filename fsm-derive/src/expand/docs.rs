@@ -7,6 +7,7 @@ use quote::quote;
 
 use crate::{
     diagram::has_diagram,
+    each::{each, indices},
     model::{Machine, Origin, Transition, plain},
     normalize::Cx,
     suggest, text,
@@ -84,8 +85,7 @@ pub(super) fn event(machine: &Machine, event: usize) -> String {
             None => ways.push((vec![from], to)),
         }
     }
-    let ways: Vec<_> =
-        ways.into_iter().map(|(from, to)| format!("{} → {}", from.join(", "), to.join(" or "))).collect();
+    let ways = each(&ways, &|(from, to)| format!("{} → {}", from.join(", "), to.join(" or ")));
     format!("`{}`: {}.", machine.events[event].name, ways.join("; "))
 }
 
@@ -101,27 +101,23 @@ fn to(machine: &Machine, transition: &Transition) -> Vec<String> {
     if let Some(history) = transition.history {
         return vec![format!("the state of `{}` that was left", plain(&machine.groups[history.group].ident))];
     }
-    transition.to.iter().map(|to| format!("`{}`", machine.states[*to].name)).collect()
+    each(&transition.to, &|to| format!("`{}`", machine.states[*to].name))
 }
 
 /// All transitions, for the note of an illegal one.
 pub(super) fn note(machine: &Machine) -> String {
     const SHOWN: usize = 40;
-    let rows: Vec<_> = machine
-        .transitions
-        .iter()
-        .map(|transition| {
-            let to = if let Some(history) = transition.history {
-                format!("history({})", plain(&machine.groups[history.group].ident))
-            } else {
-                let to: Vec<_> = transition.to.iter().map(|to| machine.states[*to].name.as_str()).collect();
-                to.join(" | ")
-            };
-            let by = if transition.is_for_callers() { "" } else { " (by worker)" };
-            let to = format!("{to}{by}");
-            (&machine.states[transition.from].name, &machine.events[transition.event].name, to)
-        })
-        .collect();
+    let rows = each(&machine.transitions, &|transition| {
+        let to = if let Some(history) = transition.history {
+            format!("history({})", plain(&machine.groups[history.group].ident))
+        } else {
+            let to = each(&transition.to, &|to| machine.states[*to].name.as_str());
+            to.join(" | ")
+        };
+        let by = if transition.is_for_callers() { "" } else { " (by worker)" };
+        let to = format!("{to}{by}");
+        (&machine.states[transition.from].name, &machine.events[transition.event].name, to)
+    });
     let width = |name: &dyn Fn(usize) -> usize| (0..rows.len().min(SHOWN)).map(name).max().unwrap_or_default();
     let from_width = width(&|row| rows[row].0.chars().count());
     let event_width = width(&|row| rows[row].1.chars().count());
@@ -138,10 +134,10 @@ pub(super) fn note(machine: &Machine) -> String {
 
 /// Why callers cannot fire an event that is `by = worker`, for the note of an error.
 pub(super) fn by_worker(machine: &Machine) -> String {
-    let events = (0..machine.events.len()).filter(|event| {
-        machine.transitions.iter().any(|transition| transition.event == *event && !transition.is_for_callers())
+    let events = indices(machine.events.len(), &|event| {
+        machine.transitions.iter().any(|transition| transition.event == event && !transition.is_for_callers())
     });
-    let names: Vec<_> = events.map(|event| machine.events[event].name.as_str()).collect();
+    let names = each(&events, &|event| machine.events[*event].name.as_str());
     escaped(&format!(
         "{} {} `by = worker`: a worker ends with the event, `task.fire(event)`, or a timer fires it; an operator moves an instance \
          with `machines.move_to`",
@@ -153,9 +149,10 @@ pub(super) fn by_worker(machine: &Machine) -> String {
 /// What callers can fire by id, for the label of an error.
 pub(super) fn callers_events(machine: &Machine) -> String {
     let module = plain(&machine.module);
-    let events = (0..machine.events.len()).filter(|event| machine.callers_fire(*event));
-    let types = events.map(|event| format!("{module}::event::{}", plain(&machine.events[event].ty)));
-    escaped(&format!("expected {}", suggest::join(types.chain([format!("{module}::Event")]), "or")))
+    let events = indices(machine.events.len(), &|event| machine.callers_fire(event));
+    let mut types = each(&events, &|event| format!("{module}::event::{}", plain(&machine.events[*event].ty)));
+    types.push(format!("{module}::Event"));
+    escaped(&format!("expected {}", suggest::join(types, "or")))
 }
 
 /// The docs of `AnyRecord::accepts`.
@@ -169,8 +166,8 @@ pub(super) fn accepts_of_record(machine: &Machine) -> &'static str {
 
 /// What an instance begins with, for the label of an error: the structs of the initial states, or their pairs with `context`.
 pub(super) fn initial_label(cx: &Cx<'_>, context: Option<&TokenStream>) -> String {
-    let types = cx.initial_states().map(|state| {
-        let ty = format!("{}::{}", plain(&cx.machine.module), plain(&cx.machine.states[state].ty));
+    let types = each(&cx.initial_states(), &|state| {
+        let ty = format!("{}::{}", plain(&cx.machine.module), plain(&cx.machine.states[*state].ty));
         match context {
             None => ty,
             Some(context) => format!("({ty}, {})", text::of(context)),
@@ -181,8 +178,8 @@ pub(super) fn initial_label(cx: &Cx<'_>, context: Option<&TokenStream>) -> Strin
 
 /// The initial states, for the note of an error about another one.
 pub(super) fn initial_note(machine: &Machine) -> String {
-    let (name, initial) = (machine.name(), machine.states.iter().filter(|state| state.initial));
-    let names: Vec<_> = initial.map(|state| &state.name).collect();
+    let (name, initial) = (machine.name(), indices(machine.states.len(), &|state| machine.states[state].initial));
+    let names = each(&initial, &|state| &machine.states[*state].name);
     let are = if names.len() == 1 { "state" } else { "states" };
     let is = if names.len() == 1 { "is" } else { "are" };
     escaped(&format!(

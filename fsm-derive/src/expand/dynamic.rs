@@ -5,14 +5,14 @@ use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::{apply::Apply, states::any_data};
-use crate::normalize::Cx;
+use crate::{each::each, normalize::Cx};
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let Cx { core, enum_ty, .. } = cx;
     let (vis, machine) = (cx.vis(1), cx.machine);
     let (params, clause) = (cx.all.params(&[]), cx.all.clause(&[]));
     let event = cx.events_ty();
-    let idents: Vec<_> = machine.states.iter().map(|state| &state.ident).collect();
+    let idents = each(&machine.states, &|state| &state.ident);
     let any_data = machine.states.iter().map(any_data);
     let result = quote!(::core::result::Result<#enum_ty, #core::ApplyError<#enum_ty>>);
     let Apply { event: given, context: shared, body, items } = Apply::new(cx);

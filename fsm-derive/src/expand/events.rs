@@ -4,26 +4,27 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 
 use super::{docs, durable::fields::StoredTypes, names::Names, serde};
-use crate::{model::Member, normalize::Cx};
+use crate::{each::each, model::Member, normalize::Cx};
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let machine = cx.machine;
     let (vis, name) = (cx.vis(1), machine.name());
     let stored = StoredTypes::new(cx);
     let derives = cx.derives(2, &|_| true);
-    let structs = (0..machine.events.len()).map(|event| event_struct(cx, &stored, derives.as_ref(), event));
+    let (mut structs, mut variants) = (Vec::new(), Vec::new());
+    for (index, event) in machine.events.iter().enumerate() {
+        structs.push(event_struct(cx, &stored, derives.as_ref(), index));
+        let doc = docs::event(machine, index);
+        variants.push((event.ty.clone(), event.name.clone(), quote!(#[doc = #doc])));
+    }
     let doc = format!("The events of `{name}`, with their payloads.");
     let all = all(cx);
-    let variants = machine.events.iter().enumerate().map(|(index, event)| {
-        let doc = docs::event(machine, index);
-        (event.ty.clone(), event.name.clone(), quote!(#[doc = #doc]))
-    });
     let names = Names {
         ident: format_ident!("EventKind"),
         of: format!("event of `{name}`"),
         doc: format!("The names of the events of `{name}`."),
         non_exhaustive: machine.non_exhaustive,
-        variants: variants.collect(),
+        variants,
         was: Vec::new(),
     };
     let names = names.expand(cx);
@@ -46,7 +47,7 @@ fn event_struct(cx: &Cx<'_>, stored: &StoredTypes, derives: Option<&TokenStream>
     let doc = docs::event(cx.machine, index);
     let fields = event.fields.iter().map(|field| {
         let (vis, ty) = (cx.vis_at(2, field), cx.event_field_ty(event, field, 2));
-        let attrs: Vec<_> = cx.field_attrs(&field.attrs).collect();
+        let attrs = cx.field_attrs(&field.attrs);
         let doc = (!attrs.iter().any(|attr| attr.path().is_ident("doc"))).then(|| {
             let doc = format!("The `{}` that comes with the event.", field.name());
             quote!(#[doc = #doc])
@@ -70,9 +71,12 @@ fn event_struct(cx: &Cx<'_>, stored: &StoredTypes, derives: Option<&TokenStream>
 fn all(cx: &Cx<'_>) -> TokenStream {
     let machine = cx.machine;
     let (vis, scope, ty) = (cx.vis(1), &cx.events_scope, cx.events_ty());
-    let idents: Vec<_> = machine.events.iter().map(|event| &event.ty).collect();
-    let types: Vec<_> = (0..machine.events.len()).map(|event| cx.event_ty(event)).collect();
-    let docs = (0..machine.events.len()).map(|event| docs::event(machine, event));
+    let idents = each(&machine.events, &|event| &event.ty);
+    let (mut types, mut docs) = (Vec::new(), Vec::new());
+    for event in 0..machine.events.len() {
+        types.push(cx.event_ty(event));
+        docs.push(docs::event(machine, event));
+    }
     let kept = |name: &str| name != "Default" && !(idents.is_empty() && name.contains("Ord"));
     let derives = cx.derives_of(1, &|path| {
         let last = path.segments.last().is_some_and(|last| kept(&last.ident.to_string()));

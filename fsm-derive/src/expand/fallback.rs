@@ -10,6 +10,7 @@ use syn::{Ident, Path, Type};
 
 use crate::{
     check::{DURABLE_TYPES, HISTORY, TYPES},
+    each::each,
     idents::{distinct, mentioned},
     parse::{Declaration, Delay, FiredEvent, On, Variant},
 };
@@ -118,11 +119,14 @@ pub(crate) fn fallback(declaration: &Declaration, module: &Ident) -> Fallback {
         #durable
     };
     // `durable` may be among what could not be read.
-    let fixed = TYPES.iter().chain(&DURABLE_TYPES).chain(&[HISTORY, "__Unknown"]).map(|name| format_ident!("{name}"));
-    let states =
-        declaration.variants.iter().map(|variant| variant.options.ty.as_ref().unwrap_or(&variant.ident).clone());
-    let named = options.derives.iter().cloned().chain(words(declaration).into_iter().map(Path::from)).collect();
-    Fallback { module: quote!(#vis mod #module), names: fixed.chain(states).collect(), stubs, named }
+    let fixed = [&TYPES[..], &DURABLE_TYPES, &[HISTORY, "__Unknown"]].concat();
+    let mut types = each(&fixed, &|name| format_ident!("{name}"));
+    for variant in &declaration.variants {
+        types.push(variant.options.ty.as_ref().unwrap_or(&variant.ident).clone());
+    }
+    let mut named = options.derives.clone();
+    named.extend(each(&words(declaration), &|word| Path::from(word.clone())));
+    Fallback { module: quote!(#vis mod #module), names: types, stubs, named }
 }
 
 /// All `#[on(…)]` of a declaration.
@@ -141,9 +145,11 @@ fn ons(declaration: &Declaration) -> Vec<&On> {
 /// The types that only attributes name.
 fn types(declaration: &Declaration) -> Vec<&Type> {
     let mut types = Vec::new();
-    for event in ons(declaration).into_iter().flat_map(|on| &on.events) {
-        for field in event.payload.iter().flatten() {
-            types.push(&field.ty);
+    for on in ons(declaration) {
+        for event in &on.events {
+            for field in event.payload.iter().flatten() {
+                types.push(&field.ty);
+            }
         }
     }
     for variant in &declaration.variants {
@@ -160,8 +166,10 @@ fn words(declaration: &Declaration) -> Vec<Ident> {
     let mut words = Vec::new();
     let mut add = |code: &dyn ToTokens| words.extend(mentioned(code));
     for on in ons(declaration) {
-        for check in on.guard.iter().flat_map(|guard| &guard.0) {
-            add(check);
+        if let Some(guard) = &on.guard {
+            for check in &guard.0 {
+                add(check);
+            }
         }
         add(&on.with);
     }
@@ -181,8 +189,10 @@ fn words(declaration: &Declaration) -> Vec<Ident> {
             add(&wait.machine);
             fired.push(&wait.fires);
         }
-        for value in fired.into_iter().flat_map(|fired| &fired.payload) {
-            add(&value.code);
+        for fired in fired {
+            for value in &fired.payload {
+                add(&value.code);
+            }
         }
     }
     // A keyword, as `Self` or `crate`, and a generic parameter cannot be imported.

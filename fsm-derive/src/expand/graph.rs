@@ -5,6 +5,7 @@ use quote::{ToTokens, format_ident, quote};
 
 use super::{saga, user_code, waits};
 use crate::{
+    each::each,
     model::{Field, History, Kind, Machine, Origin, State, plain},
     normalize::Cx,
     parse::{Delay, Function, Quantity},
@@ -18,21 +19,24 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let doc = with("doc", text(&machine.doc));
     let version = with("version", (machine.version != 1).then_some(machine.version));
     let context = with("context", machine.context.as_ref().map(text::of));
-    let states =
-        with_all("states", machine.states.iter().enumerate().map(|(index, state)| self::state(cx, index, state)));
-    let events = machine.events.iter().map(|event| {
-        let (name, fields) = (&event.name, with_all("fields", fields(cx, &event.fields)));
+    let mut states = Vec::new();
+    for (index, state) in machine.states.iter().enumerate() {
+        states.push(self::state(cx, index, state));
+    }
+    let states = with_all("states", &states);
+    let events = each(&machine.events, &|event| {
+        let (name, fields) = (&event.name, with_all("fields", &fields(cx, &event.fields)));
         quote!(#core::EventInfo::new(#name) #fields)
     });
-    let events = with_all("events", events);
-    let transitions = machine.transitions.iter().map(|transition| {
+    let events = with_all("events", &events);
+    let transitions = each(&machine.transitions, &|transition| {
         let from = &machine.states[transition.from].name;
         let event = &machine.events[transition.event].name;
         let to = transition.to.iter().map(|to| &machine.states[*to].name);
         let (guarded, auto) = (flag("guarded", transition.guard.is_some()), flag("auto", transition.auto));
         let internal = flag("internal", transition.internal);
-        let rewinds = transition.rewinds.iter().map(|timer| machine.events[*timer].name.to_token_stream());
-        let rewinds = with_all("rewinds", rewinds);
+        let rewinds = each(&transition.rewinds, &|timer| machine.events[*timer].name.to_token_stream());
+        let rewinds = with_all("rewinds", &rewinds);
         let by = with("by", (!transition.is_for_callers()).then(|| quote!(#core::FiredBy::Worker)));
         let overrides = with("overrides", transition.overrides.map(|outer| outer_name(machine, outer)));
         let history = with("history", transition.history.map(|history| self::history(cx, history)));
@@ -41,13 +45,13 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
                 #guarded #auto #internal #rewinds #by #overrides #history
         }
     });
-    let transitions = with_all("transitions", transitions);
-    let groups = machine.groups.iter().map(|group| {
+    let transitions = with_all("transitions", &transitions);
+    let groups = each(&machine.groups, &|group| {
         let name = plain(&group.ident);
         let parent = with("parent", group.parent.map(|parent| plain(&machine.groups[parent].ident)));
         quote!(#core::GroupInfo::new(#name) #parent)
     });
-    let groups = with_all("groups", groups);
+    let groups = with_all("groups", &groups);
     let saga = with("saga", saga::info(cx));
     quote! {
         const __GRAPH: &#core::Graph =
@@ -80,10 +84,10 @@ fn state(cx: &Cx<'_>, index: usize, state: &State) -> TokenStream {
     };
     let kind = with("kind", kind);
     let (initial, remove) = (flag("initial", state.initial), flag("remove", state.remove));
-    let was = with_all("was", state.was.iter().map(ToTokens::to_token_stream));
+    let was = with_all("was", &each(&state.was, &ToTokens::to_token_stream));
     let group = with("group", state.group.map(|group| plain(&cx.machine.groups[group].ident)));
-    let fields = with_all("fields", fields(cx, &state.fields));
-    let timers = state.timers.iter().map(|timer| {
+    let fields = with_all("fields", &fields(cx, &state.fields));
+    let timers = each(&state.timers, &|timer| {
         let event = &cx.machine.events[timer.fires.event].name;
         let after = match &timer.delay {
             Delay::Known(delay) => {
@@ -105,10 +109,14 @@ fn state(cx: &Cx<'_>, index: usize, state: &State) -> TokenStream {
         };
         quote!(#core::TimerInfo::new(#after, #event))
     });
-    let timers = with_all("timers", timers);
+    let timers = with_all("timers", &timers);
     let exhausted = state.exhausted.as_ref().map(|exhausted| &cx.machine.events[exhausted.event].name);
     let exhausted = with("exhausted", exhausted);
-    let waits = with_all("waits", (0..state.waits.len()).map(|place| wait(cx, index, place)));
+    let mut waits = Vec::new();
+    for place in 0..state.waits.len() {
+        waits.push(wait(cx, index, place));
+    }
+    let waits = with_all("waits", &waits);
     let enter = with("enter", state.enter.as_ref().map(Function::name));
     quote! {
         #core::StateInfo::new(#name) #doc #kind #initial #remove #was #group #fields #timers #exhausted #enter #waits
@@ -132,9 +140,9 @@ fn wait(cx: &Cx<'_>, state: usize, place: usize) -> TokenStream {
     quote!(#core::WaitInfo::new(#field, #machine, __user_code::#states, #event) #missing #quantity)
 }
 
-fn fields<'f>(cx: &Cx<'_>, fields: &'f [Field]) -> impl Iterator<Item = TokenStream> + use<'f> {
-    let core = cx.core.clone();
-    fields.iter().map(move |field| {
+fn fields(cx: &Cx<'_>, fields: &[Field]) -> Vec<TokenStream> {
+    let core = &cx.core;
+    each(fields, &|field| {
         let (name, ty) = (field.name(), text::of(&field.ty));
         quote!(#core::FieldInfo::new(#name, #ty))
     })
@@ -146,10 +154,8 @@ fn with(field: &str, value: Option<impl ToTokens>) -> Option<TokenStream> {
     value.map(|value| quote!(.#method(#value)))
 }
 
-fn with_all(field: &str, items: impl Iterator<Item = TokenStream>) -> Option<TokenStream> {
-    let mut items = items.peekable();
-    let some = items.peek().is_some();
-    with(field, some.then(|| quote!(&[#(#items),*])))
+fn with_all(field: &str, items: &[TokenStream]) -> Option<TokenStream> {
+    with(field, (!items.is_empty()).then(|| quote!(&[#(#items),*])))
 }
 
 fn flag(field: &str, value: bool) -> Option<TokenStream> {

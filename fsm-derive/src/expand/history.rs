@@ -5,12 +5,13 @@ use quote::{quote, quote_spanned};
 
 use super::serde::is_serde;
 use crate::{
+    each::each,
     model::{State, Transition, plain},
     normalize::{Cx, place},
 };
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
-    let histories: Vec<_> = cx.machine.histories().map(|group| history(cx, group)).collect();
+    let histories = each(&cx.machine.histories(), &|group| history(cx, *group));
     if histories.is_empty() {
         return TokenStream::new();
     }
@@ -31,9 +32,9 @@ fn history(cx: &Cx<'_>, group: usize) -> TokenStream {
     let doc = format!("The history of `{}`: the state that was left, with its data.", plain(ident));
     // No state is the default.
     let derives = cx.derives(2, &|name| name != "Default");
-    let states: Vec<_> = machine.remembered(group).collect();
-    let idents: Vec<_> = states.iter().map(|state| &machine.states[*state].ident).collect();
-    let types: Vec<_> = states.iter().map(|state| cx.state_ty(*state)).collect();
+    let states = machine.remembered(group);
+    let idents = each(&states, &|state| &machine.states[*state].ident);
+    let types = each(&states, &|state| cx.state_ty(*state));
     let attrs = states.iter().map(|state| {
         let state = &machine.states[*state];
         let (doc, stored) = (format!("Left in state `{}`.", state.name), stored(cx, state));
@@ -87,7 +88,7 @@ pub(super) fn left(
 ) -> TokenStream {
     let span = place(transition);
     let group = transition.history.map(|history| &cx.machine.groups[history.group].ident);
-    let states: Vec<_> = transition.to.iter().map(|to| &cx.machine.states[*to]).collect();
+    let states = each(&transition.to, &|to| &cx.machine.states[*to]);
     let idents = states.iter().map(|state| &state.ident);
     let values = states.iter().map(|state| wrap(state));
     quote_spanned!(span=> match #held { #(history::#group::#idents(state) => #values,)* })

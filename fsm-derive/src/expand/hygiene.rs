@@ -8,7 +8,7 @@ use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::quote;
 use syn::{Ident, LitStr, Member, Meta};
 
-use crate::{idents::distinct, model::Field, normalize::Cx};
+use crate::{each::each, idents::distinct, model::Field, normalize::Cx};
 
 /// The variables of generated code, apart from the fields of states and payloads.
 const VARIABLES: [&str; 27] = [
@@ -21,30 +21,34 @@ const VARIABLES: [&str; 27] = [
 pub(super) fn imports(cx: &Cx<'_>) -> TokenStream {
     let core = &cx.core;
     let machine = cx.machine;
-    let mut names: Vec<Ident> = VARIABLES.map(fixed).into();
+    let mut names = each(&VARIABLES, &|name| fixed(name));
     // An attribute such as `serde(default = "title")` names a function of the user's.
     let mut quoted = Vec::new();
     for state in &machine.states {
-        names.extend(state.fields.iter().map(variable));
-        for attr in state.fields.iter().flat_map(|field| &field.attrs) {
-            if let Meta::List(list) = &attr.meta {
-                add_strings(list.tokens.clone(), &mut quoted);
+        for field in &state.fields {
+            names.push(variable(field));
+            for attr in &field.attrs {
+                if let Meta::List(list) = &attr.meta {
+                    add_strings(list.tokens.clone(), &mut quoted);
+                }
             }
         }
     }
     for event in &machine.events {
-        names.extend(event.fields.iter().map(variable));
+        names.extend(each(&event.fields, &variable));
     }
     // The value of a unit-like struct of the module has its name already.
-    let types: Vec<_> = machine.states.iter().map(|state| state.ty.to_string()).collect();
-    let mut names = distinct(names);
-    names.retain(|name| {
-        let name = name.to_string();
-        !types.contains(&name) && !quoted.contains(&name)
-    });
+    let types = each(&machine.states, &|state| state.ty.to_string());
+    let mut variables = Vec::new();
+    for name in distinct(names) {
+        let text = name.to_string();
+        if !types.contains(&text) && !quoted.contains(&text) {
+            variables.push(name);
+        }
+    }
     quote! {
         #[allow(unused_imports)]
-        use #core::__private::{#(variable as #names),*};
+        use #core::__private::{#(variable as #variables),*};
     }
 }
 

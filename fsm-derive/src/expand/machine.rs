@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::{docs, user_code};
-use crate::{model::plain, normalize::Cx};
+use crate::{each::each, model::plain, normalize::Cx};
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let (initial, event_of) = (initial(cx), event_of(cx));
@@ -31,17 +31,18 @@ fn initial(cx: &Cx<'_>) -> TokenStream {
     let message = format!("`{{Self}}` is not an initial state of `{name}`");
     let (label, note) = (docs::initial_label(cx, None), docs::initial_note(cx.machine));
     let doc = format!("An initial state of `{name}`.");
-    let types = cx.initial_states().map(|state| cx.state_ty(state));
+    let initial = cx.initial_states();
+    let types = each(&initial, &|state| cx.state_ty(*state));
     let (params, args, clause) = (cx.all.params(&[]), cx.all.args(&[]), cx.all.clause(&[]));
     let enters = enters_initial(cx);
     let param = cx.context.as_ref().map(|context| quote!(, context: &mut #context));
     let declared = enters.then(|| quote!(#[doc(hidden)] fn __enter(self #param, seal: __Seal) -> Self;));
-    let entered = cx.initial_states().map(|state| {
-        let runs = cx.machine.states[state].enter.is_some();
+    let entered = each(&initial, &|state| {
+        let runs = cx.machine.states[*state].enter.is_some();
         let (context, name) = if runs { (quote!(, context), quote!(context)) } else { (TokenStream::new(), quote!(_)) };
         let param = cx.context.as_ref().map(|context| quote!(, #name: &mut #context));
         let context = if cx.context.is_some() { context } else { TokenStream::new() };
-        let value = user_code::entered(cx, state, quote!(self), &context);
+        let value = user_code::entered(cx, *state, quote!(self), &context);
         enters.then(|| quote!(fn __enter(self #param, _: __Seal) -> Self { #value }))
     });
     quote! {
@@ -67,7 +68,7 @@ fn initial(cx: &Cx<'_>) -> TokenStream {
 
 /// Whether an initial state has an `enter`.
 fn enters_initial(cx: &Cx<'_>) -> bool {
-    cx.initial_states().any(|state| cx.machine.states[state].enter.is_some())
+    cx.machine.states.iter().any(|state| state.initial && state.enter.is_some())
 }
 
 fn event_of(cx: &Cx<'_>) -> TokenStream {
@@ -373,7 +374,7 @@ fn any(cx: &Cx<'_>) -> TokenStream {
     let of_both: &[&str] = if cx.context.is_none() { &["Clone", "Debug", "PartialEq"] } else { &["Debug"] };
     let derives = cx.derives(1, &|name| of_both.contains(&name));
     let states = &cx.machine.states;
-    let idents: Vec<_> = states.iter().map(|state| &state.ident).collect();
+    let idents = each(states, &|state| &state.ident);
     let docs =
         states.iter().map(|state| super::states::docs(&state.attrs, &format!("In state `{}`.", plain(&state.ident))));
     let machines = (0..states.len()).map(|state| cx.machine_ty(cx.state_ty(state)));

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::Ident;
 
-use crate::normalize::Cx;
+use crate::{each::each, normalize::Cx};
 
 /// The parts of such an enum.
 pub(super) struct Names {
@@ -23,7 +23,7 @@ impl Names {
     pub(super) fn expand(&self, cx: &Cx<'_>) -> TokenStream {
         let Self { ident, of, doc, .. } = self;
         let (vis, core) = (cx.vis(1), &cx.core);
-        let idents: Vec<_> = self.variants.iter().map(|(ident, ..)| ident).collect();
+        let idents = each(&self.variants, &|(ident, ..)| ident);
         let names = self.variants.iter().map(|(_, name, _)| name);
         let docs = self.variants.iter().map(|(.., doc)| doc);
         let non_exhaustive = self.non_exhaustive.then(|| quote!(#[non_exhaustive]));

@@ -5,6 +5,7 @@ use quote::{format_ident, quote};
 use syn::{Ident, Lifetime, Path};
 
 use crate::{
+    each::{each, indices},
     model::plain,
     normalize::{Cx, local},
 };
@@ -152,8 +153,8 @@ impl Serde {
         let (kind, payload) = (local("__kind"), local("__payload"));
         let (ty, scope) = (cx.events_ty(), &cx.events_scope);
         let expected = format!("an event of `{}`", cx.machine.name());
-        let variants: Vec<_> = cx.machine.events.iter().map(|event| plain(&event.ty)).collect();
-        let idents: Vec<_> = cx.machine.events.iter().map(|event| &event.ty).collect();
+        let variants = each(&cx.machine.events, &|event| plain(&event.ty));
+        let idents = each(&cx.machine.events, &|event| &event.ty);
         let arms = cx.machine.events.iter().enumerate().map(|(index, event)| {
             let (ident, ty) = (&event.ty, cx.event_ty(index));
             if event.fields.is_empty() {
@@ -248,13 +249,11 @@ impl Serde {
 
 /// The payloads with generics, which need a bound.
 fn bounds(cx: &Cx<'_>, bound: &TokenStream) -> Vec<TokenStream> {
-    let generic = (0..cx.machine.events.len()).filter(|event| !cx.event_scope(*event).is_empty());
-    generic
-        .map(|event| {
-            let ty = cx.event_ty(event);
-            quote!(#ty: #bound)
-        })
-        .collect()
+    let generic = indices(cx.machine.events.len(), &|event| !cx.event_scope(event).is_empty());
+    each(&generic, &|event| {
+        let ty = cx.event_ty(*event);
+        quote!(#ty: #bound)
+    })
 }
 
 /// `<'de, …>`

@@ -10,6 +10,7 @@ use super::{
     names::Names,
 };
 use crate::{
+    each::each,
     model::{Member, Shape, State, plain},
     normalize::Cx,
 };
@@ -17,8 +18,11 @@ use crate::{
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let stored = StoredTypes::new(cx);
     let derives = cx.derives(1, &|_| true);
-    let structs = (0..cx.machine.states.len()).map(|state| state_struct(cx, &stored, derives.as_ref(), state));
-    let impls = (0..cx.machine.states.len()).map(|state| links(cx, state));
+    let (mut structs, mut impls) = (Vec::new(), Vec::new());
+    for state in 0..cx.machine.states.len() {
+        structs.push(state_struct(cx, &stored, derives.as_ref(), state));
+        impls.push(links(cx, state));
+    }
     let names = names(cx);
     quote!(#(#structs)* #names #(#impls)*)
 }
@@ -32,9 +36,9 @@ fn state_struct(cx: &Cx<'_>, stored: &StoredTypes, derives: Option<&TokenStream>
     let non_exhaustive = state.attrs.iter().filter(|attr| attr.path().is_ident("non_exhaustive"));
     let fields = state.fields.iter().map(|field| {
         let (vis, ty) = (cx.vis_at(1, field), cx.state_field_ty(index, field));
-        let attrs: Vec<_> = cx.field_attrs(&field.attrs).collect();
+        let attrs = cx.field_attrs(&field.attrs);
         let has_doc = attrs.iter().any(|attr| attr.path().is_ident("doc"));
-        let attrs: Vec<_> = attrs.into_iter().map(copied).collect();
+        let attrs = each(&attrs, &|attr| copied(attr));
         let doc = (!has_doc).then(|| {
             let doc = format!("The `{}` of `{}`.", field.name(), plain(ident));
             quote!(#[doc = #doc])
@@ -126,28 +130,34 @@ pub(super) fn any_data(state: &State) -> TokenStream {
 
 /// The doc comments among `attrs`, or `instead`.
 pub(super) fn docs(attrs: &[Attribute], instead: &str) -> TokenStream {
-    let docs: Vec<_> = attrs.iter().filter(|attr| attr.path().is_ident("doc")).map(copied).collect();
+    let mut docs = Vec::new();
+    for attr in attrs.iter().filter(|attr| attr.path().is_ident("doc")) {
+        docs.push(copied(attr));
+    }
     if docs.is_empty() { quote!(#[doc = #instead]) } else { quote!(#(#docs)*) }
 }
 
 fn names(cx: &Cx<'_>) -> TokenStream {
     let machine = cx.machine;
-    let variants = machine.states.iter().map(|state| {
+    let variants = each(&machine.states, &|state| {
         let doc = docs(&state.attrs, &format!("`{}`", state.name));
         (state.ident.clone(), state.name.clone(), doc)
     });
+    let mut earlier = Vec::new();
+    for state in &machine.states {
+        for was in &state.was {
+            if machine.states.iter().all(|state| state.name != *was) {
+                earlier.push((was.clone(), state.ident.clone()));
+            }
+        }
+    }
     let names = Names {
         ident: format_ident!("State"),
         of: format!("state of `{}`", machine.name()),
         doc: format!("The names of the states of `{}`.", machine.name()),
         non_exhaustive: machine.non_exhaustive,
-        variants: variants.collect(),
-        was: machine
-            .states
-            .iter()
-            .flat_map(|state| state.was.iter().map(|was| (was.clone(), state.ident.clone())))
-            .filter(|(was, _)| machine.states.iter().all(|state| state.name != *was))
-            .collect(),
+        variants,
+        was: earlier,
     };
     let names = names.expand(cx);
     let vis = cx.vis(1);

@@ -80,16 +80,16 @@ pub(super) fn stored(cx: &Cx<'_>) -> TokenStream {
 
 fn event(cx: &Cx<'_>) -> TokenStream {
     let states = &cx.machine.states;
-    let arms: Vec<_> = states
-        .iter()
-        .enumerate()
-        .flat_map(|(index, state)| state.timers.iter().map(move |timer| (index, timer)))
-        .map(|(index, timer)| {
-            let (state, event) = (&states[index].ident, &cx.machine.events[timer.fires.event].ty);
+    let mut arms = Vec::new();
+    for (index, state) in states.iter().enumerate() {
+        for timer in &state.timers {
+            let (state, event) = (&state.ident, &cx.machine.events[timer.fires.event].ty);
             let maker = user_code::timer_fn(cx, index, timer);
-            quote!((State::#state, EventKind::#event) => ::core::option::Option::Some(__user_code::#maker()),)
-        })
-        .collect();
+            arms.push(
+                quote!((State::#state, EventKind::#event) => ::core::option::Option::Some(__user_code::#maker()),),
+            );
+        }
+    }
     if arms.is_empty() {
         return quote! {
             fn timer_event(_: State, _: EventKind) -> ::core::option::Option<Event> {
@@ -113,10 +113,6 @@ fn event(cx: &Cx<'_>) -> TokenStream {
 fn computed(cx: &Cx<'_>) -> Option<TokenStream> {
     let Cx { core, runtime, .. } = cx;
     let states = &cx.machine.states;
-    let is_computed = |timer: &&Timer| timer.closure().is_some();
-    if !states.iter().flat_map(|state| &state.timers).any(|timer| timer.closure().is_some()) {
-        return None;
-    }
     let (context, shared) = (local("__context"), cx.context_or_unit());
     let (given, argument) = match &cx.context {
         Some(_) => (quote!(#context), Some(quote!(, #context))),
@@ -124,25 +120,29 @@ fn computed(cx: &Cx<'_>) -> Option<TokenStream> {
     };
     let state_var = local("__state");
     let due = quote!(::std::vec::Vec<(EventKind, #runtime::__private::TimerDue)>);
-    let arms = states.iter().enumerate().map(|(index, state)| {
+    let mut arms = Vec::new();
+    for (index, state) in states.iter().enumerate() {
         let (ident, ty, pattern) = (&state.ident, &state.ty, pattern(state));
-        let timers: Vec<_> = state.timers.iter().filter(is_computed).collect();
-        if timers.is_empty() {
-            return None;
-        }
-        let timers = timers.iter().map(|timer| {
+        let mut timers = Vec::new();
+        for timer in state.timers.iter().filter(|timer| timer.closure().is_some()) {
             let (event, delay) = (&cx.machine.events[timer.fires.event].ty, user_code::delay_fn(cx, index, timer));
-            quote!((EventKind::#event, ::core::convert::From::from(__user_code::#delay(&#state_var #argument))))
-        });
-        Some(quote! {
-            Self::#ident #pattern => {
-                let #state_var = #ty #pattern;
-                let __timers = ::std::vec![#(#timers),*];
-                (#core::Target::into_enum(#state_var), __timers)
-            }
-        })
-    });
-    let arms: Vec<_> = arms.flatten().collect();
+            timers.push(quote! {
+                (EventKind::#event, ::core::convert::From::from(__user_code::#delay(&#state_var #argument)))
+            });
+        }
+        if !timers.is_empty() {
+            arms.push(quote! {
+                Self::#ident #pattern => {
+                    let #state_var = #ty #pattern;
+                    let __timers = ::std::vec![#(#timers),*];
+                    (#core::Target::into_enum(#state_var), __timers)
+                }
+            });
+        }
+    }
+    if arms.is_empty() {
+        return None;
+    }
     let otherwise = (arms.len() < states.len()).then(|| quote!(__machine => (__machine, ::std::vec::Vec::new()),));
     Some(quote! {
         fn computed_timers(self, #given: &#shared) -> (Self, #due) {

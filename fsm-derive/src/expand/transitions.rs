@@ -6,6 +6,7 @@ use syn::Ident;
 
 use super::{carry::Made, docs, user_code};
 use crate::{
+    each::each,
     model::Transition,
     normalize::{Cx, place, respan},
 };
@@ -27,7 +28,7 @@ pub(super) struct Method {
 impl Method {
     pub(super) fn new(cx: &Cx<'_>, transition: &Transition) -> Self {
         let event = &cx.machine.events[transition.event];
-        let names: Vec<_> = event.fields.iter().map(|field| &field.member).collect();
+        let names = each(&event.fields, &|field| &field.member);
         let types = event.fields.iter().map(|field| cx.event_field_ty(event, field, 1));
         let ty = &event.ty;
         let value = if names.is_empty() { quote!(event::#ty) } else { quote!(event::#ty { #(#names),* }) };

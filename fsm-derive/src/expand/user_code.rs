@@ -16,22 +16,36 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let machine = cx.machine;
     let mut items: Vec<TokenStream> = Vec::new();
     for (index, state) in machine.states.iter().enumerate() {
-        items.extend(state.fields.iter().filter_map(|field| Some(alias(cx, &cx.state_alias(index, field)?, field))));
+        for field in &state.fields {
+            items.extend(cx.state_alias(index, field).map(|name| alias(cx, &name, field)));
+        }
     }
     for event in &machine.events {
-        items.extend(event.fields.iter().filter_map(|field| Some(alias(cx, &cx.event_alias(event, field)?, field))));
+        for field in &event.fields {
+            items.extend(cx.event_alias(event, field).map(|name| alias(cx, &name, field)));
+        }
     }
     items.extend(context_alias(cx));
-    items.extend((0..machine.states.len()).filter_map(|state| checkpoint_alias(cx, state)));
-    items.extend(machine.transitions.iter().filter_map(|transition| guard(cx, transition)));
-    items.extend(machine.transitions.iter().filter_map(|transition| with(cx, transition)));
-    items.extend((0..machine.states.len()).filter_map(|state| enter(cx, state)));
+    for state in 0..machine.states.len() {
+        items.extend(checkpoint_alias(cx, state));
+    }
+    for transition in &machine.transitions {
+        items.extend(guard(cx, transition));
+    }
+    for transition in &machine.transitions {
+        items.extend(with(cx, transition));
+    }
+    for state in 0..machine.states.len() {
+        items.extend(enter(cx, state));
+    }
     for (index, state) in machine.states.iter().enumerate() {
-        items.extend(state.timers.iter().map(|timer| self::timer(cx, index, timer)));
-        items.extend(state.exhausted.iter().map(|exhausted| {
+        for timer in &state.timers {
+            items.push(self::timer(cx, index, timer));
+        }
+        if let Some(exhausted) = &state.exhausted {
             let (_, runtime) = cx.libraries_at(2);
-            fires(cx, &exhausted_fn(cx, index), &quote!(error: &#runtime::WorkError), exhausted)
-        }));
+            items.push(fires(cx, &exhausted_fn(cx, index), &quote!(error: &#runtime::WorkError), exhausted));
+        }
     }
     for (state, place, wait) in waits::all(cx) {
         items.push(waits::user_code(cx, state, place, wait));

@@ -10,9 +10,14 @@ use crate::{
 };
 
 /// Each wait of the machine, with its state and its place among the state's waits.
-pub(super) fn all<'m>(cx: &Cx<'m>) -> impl Iterator<Item = (usize, usize, &'m Wait)> + use<'m> {
-    let states = cx.machine.states.iter().enumerate();
-    states.flat_map(|(state, it)| it.waits.iter().enumerate().map(move |(place, wait)| (state, place, wait)))
+pub(super) fn all<'m>(cx: &Cx<'m>) -> Vec<(usize, usize, &'m Wait)> {
+    let mut all = Vec::new();
+    for (index, state) in cx.machine.states.iter().enumerate() {
+        for (place, wait) in state.waits.iter().enumerate() {
+            all.push((index, place, wait));
+        }
+    }
+    all
 }
 
 /// The alias of the awaited machine, at the user's tokens.

@@ -2,6 +2,7 @@
 //! history of a superstate takes the source state itself, if that is in the superstate.
 
 use super::{Field, Machine, Transition};
+use crate::each::each;
 
 /// The source of a field of a target state.
 pub(crate) enum Supply<'m> {
@@ -26,6 +27,6 @@ impl Machine {
                 .map(|at| Supply::Payload(&payload[at]))
                 .or_else(|| find(source, &name).map(|at| Supply::Source(&source[at])))
         };
-        self.states[target].fields.iter().map(|field| (field, supply(field))).collect()
+        each(&self.states[target].fields, &|field| (field, supply(field)))
     }
 }

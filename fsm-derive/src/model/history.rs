@@ -3,6 +3,7 @@
 use proc_macro2::Span;
 
 use super::{Field, Kind, Machine, State, Transition};
+use crate::each::indices;
 
 /// The target `history(Superstate)` of a transition.
 #[derive(Clone, Copy)]
@@ -15,21 +16,19 @@ pub(crate) struct History {
 
 impl Machine {
     /// The states that the history of a superstate can be: all that can be left.
-    pub(crate) fn remembered(&self, group: usize) -> impl Iterator<Item = usize> {
-        self.members(group).filter(|state| self.states[*state].kind != Kind::End)
+    pub(crate) fn remembered(&self, group: usize) -> Vec<usize> {
+        indices(self.states.len(), &|state| self.is_remembered(state, group))
     }
 
     /// Whether a state is one of those.
     pub(crate) fn is_remembered(&self, state: usize, group: usize) -> bool {
-        self.states[state].kind != Kind::End && self.groups_of(state).any(|other| other == group)
+        self.states[state].kind != Kind::End && self.is_in(state, group)
     }
 
     /// The superstates whose history a state holds, in declaration order. Each has a generated type.
-    pub(crate) fn histories(&self) -> impl Iterator<Item = usize> {
-        let is_held = |group: &usize| {
-            self.states.iter().flat_map(|state| &state.fields).any(|field| field.history == Some(*group))
-        };
-        (0..self.groups.len()).filter(is_held)
+    pub(crate) fn histories(&self) -> Vec<usize> {
+        let fields = self.state_fields();
+        indices(self.groups.len(), &|group| fields.iter().any(|field| field.history == Some(group)))
     }
 
     /// The field of its state that holds the history to which a transition leads.

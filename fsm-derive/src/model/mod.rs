@@ -11,7 +11,10 @@ use syn::{Attribute, Generics, Ident, Path, Type, Visibility};
 
 pub(crate) use syn::Member;
 
-use crate::parse::{Delay, Function, Guard, Property, Value};
+use crate::{
+    each::indices,
+    parse::{Delay, Function, Guard, Property, Value},
+};
 
 pub(crate) use crate::names::{pascal, plain, snake, snake_ident};
 pub(crate) use carry::Supply;
@@ -218,8 +221,31 @@ impl Machine {
     }
 
     /// The states in a superstate, directly or in an inner superstate.
-    pub(crate) fn members(&self, group: usize) -> impl Iterator<Item = usize> {
-        (0..self.states.len()).filter(move |state| self.groups_of(*state).any(|other| other == group))
+    pub(crate) fn members(&self, group: usize) -> Vec<usize> {
+        indices(self.states.len(), &|state| self.is_in(state, group))
+    }
+
+    /// Whether a state is in a superstate, directly or in an inner superstate.
+    pub(crate) fn is_in(&self, state: usize, group: usize) -> bool {
+        self.groups_of(state).any(|other| other == group)
+    }
+
+    /// The fields of all states.
+    pub(crate) fn state_fields(&self) -> Vec<&Field> {
+        let mut fields = Vec::new();
+        for state in &self.states {
+            fields.extend(&state.fields);
+        }
+        fields
+    }
+
+    /// The fields of all payloads.
+    pub(crate) fn payload_fields(&self) -> Vec<&Field> {
+        let mut fields = Vec::new();
+        for event in &self.events {
+            fields.extend(&event.fields);
+        }
+        fields
     }
 
     /// The superstates that contain a state, from the innermost to the outermost.
@@ -267,8 +293,14 @@ impl Machine {
     }
 
     /// The transitions for which a choice type is generated: one of those that share it.
-    pub(crate) fn choices(&self) -> impl Iterator<Item = &Transition> {
-        self.transitions.iter().filter(|transition| transition.to.len() > 1 && transition.choice == transition.event)
+    pub(crate) fn choices(&self) -> Vec<&Transition> {
+        let mut choices = Vec::new();
+        for transition in &self.transitions {
+            if transition.to.len() > 1 && transition.choice == transition.event {
+                choices.push(transition);
+            }
+        }
+        choices
     }
 
     /// Whether a state that the transition enters has an `enter`.

@@ -3,7 +3,7 @@
 use proc_macro2::Span;
 
 use super::{Kind, Machine, State, Transition};
-use crate::parse::Uncertain;
+use crate::{each::indices, parse::Uncertain};
 
 /// The option `saga(undone = State)`.
 pub(crate) struct Saga {
@@ -79,7 +79,7 @@ impl Machine {
     pub(super) fn completed(&self) -> Vec<Before> {
         let mut before = vec![Before::Unreached; self.states.len()];
         let mut origin = vec![None; self.states.len()];
-        let mut ahead: Vec<usize> = (0..self.states.len()).filter(|state| self.states[*state].initial).collect();
+        let mut ahead = indices(self.states.len(), &|state| self.states[state].initial);
         for state in &ahead {
             before[*state] = Before::Same(Vec::new());
         }
@@ -88,8 +88,16 @@ impl Machine {
             if let (Before::Same(steps), Some(_)) = (&mut after, self.states[from].compensation()) {
                 steps.push(from);
             }
-            let next = self.from(from).filter(|transition| self.goes_on(transition));
-            for to in next.flat_map(|transition| transition.to.iter().copied()).filter(|to| *to != from) {
+            let mut next = Vec::new();
+            for transition in self.from(from) {
+                if self.goes_on(transition) {
+                    next.extend(&transition.to);
+                }
+            }
+            for to in next {
+                if to == from {
+                    continue;
+                }
                 let now = match (&before[to], &after) {
                     (Before::Same(one), Before::Same(other)) if one == other => continue,
                     (Before::Same(one), Before::Same(other)) => {

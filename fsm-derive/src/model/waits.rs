@@ -3,7 +3,7 @@
 use syn::{Ident, Path};
 
 use super::{FiredEvent, plain};
-use crate::parse::Quantity;
+use crate::{each::each, parse::Quantity};
 
 /// The event that is fired once instances of another machine are in one of some states.
 pub(crate) struct Wait {
@@ -37,7 +37,7 @@ impl Wait {
             Quantity::Any => format!("any({field})"),
             Quantity::AtLeast(count) => format!("at_least({count}, {field})"),
         };
-        let mut states: Vec<_> = self.states.iter().map(plain).collect();
+        let mut states = each(&self.states, &plain);
         states.extend(self.missing.then(|| "missing".to_owned()));
         format!("{field}: {} in {}", self.machine_name(own), states.join(" | "))
     }

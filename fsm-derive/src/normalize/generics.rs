@@ -9,6 +9,7 @@ use syn::{
 
 use super::rewrite::Move;
 use crate::{
+    each::each,
     idents::{mentions, mentions_lifetime},
     model::Machine,
     references::references,
@@ -36,18 +37,20 @@ pub(super) fn of(machine: &Machine, into: &Move<'_>) -> Generics {
     if generics.params.is_empty() {
         return generics;
     }
-    let fields = machine.states.iter().flat_map(|state| &state.fields);
-    let payloads = machine.events.iter().flat_map(|event| &event.fields);
-    let types = fields.chain(payloads).map(|field| &field.ty).chain(&machine.context);
-    let implied = outlives(&generics, types);
+    let fields = [machine.state_fields(), machine.payload_fields()].concat();
+    let mut types = each(&fields, &|field| &field.ty);
+    types.extend(&machine.context);
+    let implied = outlives(&generics, &types);
     if !implied.is_empty() {
         generics.make_where_clause().predicates.extend(implied);
     }
     for param in &mut generics.params {
         moved(into, param);
     }
-    for predicate in generics.where_clause.iter_mut().flat_map(|clause| &mut clause.predicates) {
-        moved(into, predicate);
+    if let Some(clause) = &mut generics.where_clause {
+        for predicate in &mut clause.predicates {
+            moved(into, predicate);
+        }
     }
     generics
 }
@@ -60,9 +63,13 @@ fn moved<T: Parse + ToTokens>(into: &Move<'_>, syntax: &mut T) {
 }
 
 /// The outlives bounds that the references in `types` imply, for type parameters and for lifetimes.
-fn outlives<'t>(generics: &Generics, types: impl Iterator<Item = &'t Type>) -> Vec<WherePredicate> {
+fn outlives(generics: &Generics, types: &[&Type]) -> Vec<WherePredicate> {
+    let mut found = Vec::new();
+    for ty in types {
+        found.extend(references(ty));
+    }
     let mut pairs: Vec<(&GenericParam, &Lifetime)> = Vec::new();
-    for TypeReference { lifetime, elem, .. } in types.flat_map(references) {
+    for TypeReference { lifetime, elem, .. } in found {
         let Some(lifetime) = lifetime else { continue };
         for param in &generics.params {
             let lives = match param {
@@ -94,7 +101,7 @@ mod tests {
         let generics: Generics = parse_quote!(<'a, 'b, 'c>);
         let types: Vec<Type> =
             vec![parse_quote!(&'a [Token<'b>]), parse_quote!(Vec<&'b &'c str>), parse_quote!(&'a &'a str)];
-        let predicates = outlives(&generics, types.iter());
+        let predicates = outlives(&generics, &each(&types, &|ty| ty));
         let texts: Vec<_> = predicates.iter().map(|predicate| predicate.to_token_stream().to_string()).collect();
         assert_eq!(texts, ["'b : 'a", "'c : 'b"]);
     }
@@ -103,7 +110,7 @@ mod tests {
     fn references_to_a_parameter_imply_that_it_lives() {
         let generics: Generics = parse_quote!(<'a, 'b, T, U>);
         let types: Vec<Type> = vec![parse_quote!(Vec<(&'a [T], U)>), parse_quote!(&'b str), parse_quote!(&'a mut T)];
-        let predicates = outlives(&generics, types.iter());
+        let predicates = outlives(&generics, &each(&types, &|ty| ty));
         let texts: Vec<_> = predicates.iter().map(|predicate| predicate.to_token_stream().to_string()).collect();
         assert_eq!(texts, ["T : 'a"]);
     }

@@ -11,7 +11,10 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::{Attribute, Generics, Ident, Path};
 
-use crate::model::{Event, Field, Kind, Machine, Member, Transition, plain};
+use crate::{
+    each::{each, indices},
+    model::{Event, Field, Kind, Machine, Member, Transition, plain},
+};
 use rewrite::Move;
 use scope::Scope;
 use taken::Taken;
@@ -90,9 +93,9 @@ impl<'m> Cx<'m> {
             w: fresh("W"),
             taken: Taken::new(machine),
         };
-        cx.states = machine.states.iter().map(|state| cx.fields_scope(&state.fields)).collect();
-        cx.events = machine.events.iter().map(|event| cx.fields_scope(&event.fields)).collect();
-        cx.events_scope = cx.fields_scope(machine.events.iter().flat_map(|event| &event.fields));
+        cx.states = each(&machine.states, &|state| cx.fields_scope(&each(&state.fields, &|field| field)));
+        cx.events = each(&machine.events, &|event| cx.fields_scope(&each(&event.fields, &|field| field)));
+        cx.events_scope = cx.fields_scope(&machine.payload_fields());
         cx.context = machine.context.as_ref().map(|ty| match cx.context_alias() {
             None => cx.moved(1, ty),
             Some(alias) => {
@@ -150,10 +153,11 @@ impl<'m> Cx<'m> {
         Scope::of(&self.generics, tokens)
     }
 
-    fn fields_scope<'f>(&self, fields: impl IntoIterator<Item = &'f Field>) -> Scope {
-        let generic = !self.machine.generics.params.is_empty();
-        let types: Vec<_> = fields.into_iter().filter(|_| generic).map(|field| self.moved(1, &field.ty)).collect();
-        self.scope(&types)
+    fn fields_scope(&self, fields: &[&Field]) -> Scope {
+        if self.machine.generics.params.is_empty() {
+            return Scope::default();
+        }
+        self.scope(&each(fields, &|field| self.moved(1, &field.ty)))
     }
 
     /// The generics of a state's type.
@@ -257,7 +261,7 @@ impl<'m> Cx<'m> {
         match alias {
             None => self.moved(depth, &field.ty),
             Some(alias) => {
-                let args = self.fields_scope([field]).args(&[]);
+                let args = self.fields_scope(&[field]).args(&[]);
                 let up = vec![quote!(super::); depth - 1];
                 respan(quote!(#(#up)* __user_code::#alias #args), alias.span())
             }
@@ -281,16 +285,15 @@ impl<'m> Cx<'m> {
 
     /// The same, where the whole path decides.
     pub(crate) fn derives_of(&self, depth: usize, keep: &dyn Fn(&Path) -> bool) -> Option<TokenStream> {
-        let wanted = self.machine.derives.iter().filter(|path| keep(path));
-        let derives: Vec<_> = wanted.map(|path| self.moved(depth, path)).collect();
+        let mut derives = Vec::new();
+        for path in self.machine.derives.iter().filter(|path| keep(path)) {
+            derives.push(self.moved(depth, path));
+        }
         (!derives.is_empty()).then(|| quote!(#[derive(#(#derives),*)]))
     }
 
     /// The attributes of a field that the generated field has, too: docs, lints, and the helpers of derives in `derive(…)`.
-    pub(crate) fn field_attrs<'f>(
-        &self,
-        attrs: &'f [Attribute],
-    ) -> impl Iterator<Item = &'f Attribute> + use<'f, '_, 'm> {
+    pub(crate) fn field_attrs<'f>(&self, attrs: &'f [Attribute]) -> Vec<&'f Attribute> {
         const STD: [&str; 11] = [
             "Clone",
             "Copy",
@@ -313,24 +316,33 @@ impl<'m> Cx<'m> {
             .derives
             .iter()
             .any(|path| path.segments.last().is_some_and(|last| !STD.iter().any(|std| last.ident == std)));
-        attrs.iter().filter(move |attr| match attr.path().get_ident().map(ToString::to_string).as_deref() {
-            Some("doc" | "cfg" | "cfg_attr" | "deprecated" | "allow" | "warn" | "deny" | "forbid" | "expect") => true,
-            Some("serde") => serde,
-            _ => other,
-        })
+        let mut kept = Vec::new();
+        for attr in attrs {
+            let is_kept = match attr.path().get_ident().map(ToString::to_string).as_deref() {
+                Some("doc" | "cfg" | "cfg_attr" | "deprecated" | "allow" | "warn" | "deny" | "forbid" | "expect") => {
+                    true
+                }
+                Some("serde") => serde,
+                _ => other,
+            };
+            if is_kept {
+                kept.push(attr);
+            }
+        }
+        kept
     }
 
-    pub(crate) fn initial_states(&self) -> impl Iterator<Item = usize> {
-        (0..self.machine.states.len()).filter(|state| self.machine.states[*state].initial)
+    pub(crate) fn initial_states(&self) -> Vec<usize> {
+        indices(self.machine.states.len(), &|state| self.machine.states[state].initial)
     }
 
-    pub(crate) fn work_states(&self) -> impl Iterator<Item = usize> {
-        (0..self.machine.states.len()).filter(|state| self.machine.states[*state].kind == Kind::Work)
+    pub(crate) fn work_states(&self) -> Vec<usize> {
+        indices(self.machine.states.len(), &|state| self.machine.states[state].kind == Kind::Work)
     }
 
     /// The type of a transition's target: the state, or the choice of states.
     pub(crate) fn target_ty(&self, transition: &Transition, wrap: &dyn Fn(TokenStream) -> TokenStream) -> TokenStream {
-        let targets: Vec<_> = transition.to.iter().map(|to| wrap(self.state_ty(*to))).collect();
+        let targets = each(&transition.to, &|to| wrap(self.state_ty(*to)));
         match &targets[..] {
             [target] => target.clone(),
             targets => {

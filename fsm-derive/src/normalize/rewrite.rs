@@ -58,14 +58,15 @@ impl Move<'_> {
 
 /// The same tokens with the span `span`.
 pub(crate) fn respan(tokens: TokenStream, span: Span) -> TokenStream {
-    let respanned = tokens.into_iter().map(|mut token| {
+    let mut respanned = TokenStream::new();
+    for mut token in tokens {
         if let TokenTree::Group(group) = &token {
             token = TokenTree::Group(Group::new(group.delimiter(), respan(group.stream(), span)));
         }
         token.set_span(span);
-        token
-    });
-    respanned.collect()
+        token.to_tokens(&mut respanned);
+    }
+    respanned
 }
 
 #[cfg(test)]

@@ -34,19 +34,24 @@ impl Scope {
                 GenericParam::Const(_) => {}
             }
         }
-        let predicates = generics.where_clause.into_iter().flat_map(|clause| clause.predicates);
-        let predicates = predicates.filter_map(|mut predicate| match &mut predicate {
-            WherePredicate::Type(of) => {
-                of.bounds = weakened(&of.bounds, &kept);
-                (kept(&of.bounded_ty) && !of.bounds.is_empty()).then_some(predicate)
+        let mut predicates = Vec::new();
+        for mut predicate in generics.where_clause.map(|clause| clause.predicates).unwrap_or_default() {
+            let is_kept = match &mut predicate {
+                WherePredicate::Type(of) => {
+                    of.bounds = weakened(&of.bounds, &kept);
+                    kept(&of.bounded_ty) && !of.bounds.is_empty()
+                }
+                WherePredicate::Lifetime(of) => {
+                    of.bounds = filtered(&of.bounds, &kept);
+                    kept(&of.lifetime) && !of.bounds.is_empty()
+                }
+                _ => kept(&predicate),
+            };
+            if is_kept {
+                predicates.push(predicate);
             }
-            WherePredicate::Lifetime(of) => {
-                of.bounds = filtered(&of.bounds, &kept);
-                (kept(&of.lifetime) && !of.bounds.is_empty()).then_some(predicate)
-            }
-            _ => kept(&predicate).then_some(predicate),
-        });
-        Self { predicates: predicates.collect(), params }
+        }
+        Self { params, predicates }
     }
 
     /// The parameters that `tokens` use.
@@ -60,7 +65,7 @@ impl Scope {
 
     /// `<'a, S, T: Clone>` for an `impl` or a function, with `own` parameters between lifetimes and types.
     pub(crate) fn params(&self, own: &[TokenStream]) -> TokenStream {
-        self.list(own, |param| {
+        self.list(own, &|param| {
             let mut param = param.clone();
             match &mut param {
                 GenericParam::Type(param) => param.default = None,
@@ -73,12 +78,12 @@ impl Scope {
 
     /// `<'a, S, T: Clone = u8>` for a type.
     pub(crate) fn declared(&self, own: &[TokenStream]) -> TokenStream {
-        self.list(own, |param| quote!(#param))
+        self.list(own, &|param| quote!(#param))
     }
 
     /// `<'a, S, T>`
     pub(crate) fn args(&self, own: &[TokenStream]) -> TokenStream {
-        self.list(own, |param| match param {
+        self.list(own, &|param| match param {
             GenericParam::Lifetime(param) => {
                 let lifetime = &param.lifetime;
                 quote!(#lifetime)
@@ -116,11 +121,13 @@ impl Scope {
         self.clause(&[]).map(|clause| deeper(&clause))
     }
 
-    fn list(&self, own: &[TokenStream], print: impl Fn(&GenericParam) -> TokenStream) -> TokenStream {
-        let is_lifetime = |param: &&GenericParam| matches!(param, GenericParam::Lifetime(_));
-        let lifetimes = self.params.iter().filter(is_lifetime).map(&print);
-        let types = self.params.iter().filter(|param| !is_lifetime(param)).map(&print);
-        let all: Vec<_> = lifetimes.chain(own.iter().cloned()).chain(types).collect();
+    fn list(&self, own: &[TokenStream], print: &dyn Fn(&GenericParam) -> TokenStream) -> TokenStream {
+        let (mut lifetimes, mut types) = (Vec::new(), Vec::new());
+        for param in &self.params {
+            let list = if matches!(param, GenericParam::Lifetime(_)) { &mut lifetimes } else { &mut types };
+            list.push(print(param));
+        }
+        let all = [&lifetimes, own, &types].concat();
         if all.is_empty() { TokenStream::new() } else { quote!(<#(#all),*>) }
     }
 }

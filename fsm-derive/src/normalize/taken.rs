@@ -20,16 +20,26 @@ pub(super) struct Taken {
 
 impl Taken {
     pub(super) fn new(machine: &Machine) -> Self {
-        let mut module = HashSet::from(TYPES.map(str::to_owned));
-        if machine.durable.is_some() {
-            module.extend(DURABLE_TYPES.map(str::to_owned));
+        let (mut module, mut events) = (HashSet::new(), HashSet::new());
+        for name in TYPES {
+            module.insert(name.to_owned());
         }
-        if machine.histories().next().is_some() {
+        if machine.durable.is_some() {
+            for name in DURABLE_TYPES {
+                module.insert(name.to_owned());
+            }
+        }
+        if !machine.histories().is_empty() {
             module.insert(HISTORY.to_owned());
         }
         module.insert(machine.name());
-        module.extend(machine.states.iter().map(|state| plain(&state.ty)));
-        Self { module, events: machine.events.iter().map(|event| plain(&event.ty)).collect() }
+        for state in &machine.states {
+            module.insert(plain(&state.ty));
+        }
+        for event in &machine.events {
+            events.insert(plain(&event.ty));
+        }
+        Self { module, events }
     }
 
     /// Whether a path in `ty` begins with the name of an item at the top of the module.

@@ -38,7 +38,7 @@ const AFTER: &str = "#[after(\"15m\", event)]";
 const AT: &str = "#[at(|state| state.until, event)]";
 
 pub(super) fn read(attr: &Attribute, errors: &mut Errors) -> Option<After> {
-    syntax::read(attr, AFTER, errors, |input, _| {
+    syntax::read(attr, AFTER, errors, &mut |input, _| {
         let delay = delay(input)?;
         timer(input, span(attr), delay, AFTER)
     })
@@ -46,7 +46,7 @@ pub(super) fn read(attr: &Attribute, errors: &mut Errors) -> Option<After> {
 
 /// Reads an `#[at(…)]`.
 pub(super) fn read_at(attr: &Attribute, errors: &mut Errors) -> Option<After> {
-    syntax::read(attr, AT, errors, |input, _| {
+    syntax::read(attr, AT, errors, &mut |input, _| {
         if !(begins_closure(input) || input.peek(Token![async])) {
             let message = format!("expected a closure that returns the time: `{AT}`");
             let error = syn::Error::new(input.span(), message);

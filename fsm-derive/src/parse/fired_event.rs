@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::ToTokens as _;
-use syn::{Attribute, Ident, Lit, Token, braced, parse::Parse, parse::ParseStream, punctuated::Punctuated, token};
+use syn::{Attribute, Ident, Lit, Token, braced, parse::ParseStream, token};
 
 use super::{expr::expr, syntax};
 
@@ -26,31 +26,29 @@ impl FiredEvent {
         if input.peek(token::Brace) {
             let content;
             braced!(content in input);
-            payload.extend(Punctuated::<Value, Token![,]>::parse_terminated(&content)?);
+            payload = syntax::list(&content, &value)?;
         }
         Ok(Self { event, payload })
     }
 }
 
-impl Parse for Value {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let attrs = input.call(Attribute::parse_outer)?;
-        if input.peek(Lit) {
-            return Err(input.error("payload fields must be named: expected `event { field: value }`"));
-        }
-        let field: Ident = input.parse()?;
-        if input.is_empty() || input.peek(Token![,]) {
-            let code = field.to_token_stream();
-            return Ok(Self { attrs, field, code });
-        }
-        input.parse::<Token![:]>()?;
-        let code = expr(input)?;
-        if code.is_empty() {
-            return Err(syn::Error::new(
-                field.span(),
-                format!("missing value for field `{field}`: expected `{field}: value`"),
-            ));
-        }
-        Ok(Self { attrs, field, code })
+fn value(input: ParseStream<'_>) -> syn::Result<Value> {
+    let attrs = input.call(Attribute::parse_outer)?;
+    if input.peek(Lit) {
+        return Err(input.error("payload fields must be named: expected `event { field: value }`"));
     }
+    let field: Ident = input.parse()?;
+    if input.is_empty() || input.peek(Token![,]) {
+        let code = field.to_token_stream();
+        return Ok(Value { attrs, field, code });
+    }
+    input.parse::<Token![:]>()?;
+    let code = expr(input)?;
+    if code.is_empty() {
+        return Err(syn::Error::new(
+            field.span(),
+            format!("missing value for field `{field}`: expected `{field}: value`"),
+        ));
+    }
+    Ok(Value { attrs, field, code })
 }

@@ -1,7 +1,7 @@
 //! `#[fsm(…)]` on the enum.
 
 use proc_macro2::Span;
-use syn::{Ident, LitInt, Path, Token, Type, parenthesized, parse::ParseStream, punctuated::Punctuated};
+use syn::{Ident, LitInt, Path, Token, Type, parenthesized, parse::ParseStream};
 
 use super::{
     On, Saga, on, saga,
@@ -67,7 +67,7 @@ const KNOWN: [&str; 10] =
 
 impl Options {
     pub(super) fn read(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
-        syntax::items(input, errors, |input, errors| self.item(input, errors))
+        syntax::items(input, errors, &mut |input, errors| self.item(input, errors))
     }
 
     fn item(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
@@ -77,16 +77,14 @@ impl Options {
                 self.has_initial = true;
                 let before = std::mem::replace(&mut self.incomplete, true);
                 syntax::equals(input, &key, "A | B")?;
-                self.initial
-                    .extend(Punctuated::<Ident, Token![|]>::parse_separated_nonempty_with(input, syntax::state)?);
+                self.initial.extend(syntax::alternatives(input, &syntax::state)?);
                 syntax::end(input)?;
                 self.incomplete = before;
             }
             "derive" => {
                 self.seen.allow_repeat(option);
-                let derives = syntax::inside(input, &key, "Clone, Debug", |input| {
-                    Punctuated::<Path, Token![,]>::parse_terminated_with(input, Path::parse_mod_style)
-                })?;
+                let derives =
+                    syntax::inside(input, &key, "Clone, Debug", |input| syntax::list(input, &Path::parse_mod_style))?;
                 for path in derives {
                     let name = text::of(&path);
                     if self.derives.iter().any(|other| text::of(other) == name) {
@@ -138,7 +136,7 @@ impl Options {
             _ => {
                 self.seen.allow_repeat(option);
                 syntax::inside(input, &key, "before(A, B)", |input| {
-                    syntax::items(input, errors, |input, errors| {
+                    syntax::items(input, errors, &mut |input, errors| {
                         self.requires.push(require(input, errors)?);
                         Ok(())
                     })
@@ -170,7 +168,7 @@ fn group(
     if !input.is_empty() {
         input.parse::<Token![,]>()?;
     }
-    syntax::items(input, errors, |input, errors| {
+    syntax::items(input, errors, &mut |input, errors| {
         let key = syntax::word(input)?;
         if key == "on" {
             let content;

@@ -19,11 +19,15 @@ impl Function {
         const MAX: usize = 40;
         let mut bars = 0;
         let is_bar = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == '|');
-        let body = self.code.clone().into_iter().skip_while(|token| {
-            bars += usize::from(is_bar(token));
-            bars < 2
-        });
-        let text = crate::text::of(&body.skip(1).collect::<TokenStream>());
+        let mut body = TokenStream::new();
+        for token in self.code.clone() {
+            if bars == 2 {
+                token.to_tokens(&mut body);
+            } else {
+                bars += usize::from(is_bar(&token));
+            }
+        }
+        let text = crate::text::of(&body);
         let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '(' | ')' | '&' | ':' | '?');
         if !text.is_empty() && text.len() <= MAX && text.chars().all(plain) { text } else { "closure".to_owned() }
     }

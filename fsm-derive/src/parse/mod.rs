@@ -68,7 +68,7 @@ pub(crate) fn declaration(input: DeriveInput, errors: &mut Errors) -> Declaratio
         match name(attr).as_str() {
             "fsm" => {
                 let read =
-                    syntax::read(attr, "#[fsm(initial = A)]", errors, |input, errors| options.read(input, errors));
+                    syntax::read(attr, "#[fsm(initial = A)]", errors, &mut |input, errors| options.read(input, errors));
                 options.has_initial |= read.is_none();
             }
             "on" => complete &= errors.none_in(|errors| enum_ons.extend(on::read(attr, errors))),
@@ -84,13 +84,15 @@ pub(crate) fn declaration(input: DeriveInput, errors: &mut Errors) -> Declaratio
             Vec::new()
         }
         Data::Enum(data) => {
-            let mut names = HashSet::new();
-            let (distinct, duplicates): (Vec<_>, Vec<_>) =
-                data.variants.into_iter().partition(|variant| names.insert(plain(&variant.ident)));
-            for variant in duplicates {
-                errors.at(&variant.ident, format!("state `{}` is declared twice: rename one", variant.ident));
+            let (mut names, mut variants) = (HashSet::new(), Vec::new());
+            for variant in data.variants {
+                if names.insert(plain(&variant.ident)) {
+                    variants.push(self::variant(variant, &mut complete, errors));
+                } else {
+                    errors.at(&variant.ident, format!("state `{}` is declared twice: rename one", variant.ident));
+                }
             }
-            distinct.into_iter().map(|variant| self::variant(variant, &mut complete, errors)).collect()
+            variants
         }
         Data::Struct(data) => not_an_enum(data.struct_token.span, errors),
         Data::Union(data) => not_an_enum(data.union_token.span, errors),
@@ -121,7 +123,7 @@ fn variant(variant: syn::Variant, complete: &mut bool, errors: &mut Errors) -> V
         match name(attr).as_str() {
             "state" => {
                 *complete &= errors.none_in(|errors| {
-                    syntax::read(attr, "#[state(end)]", errors, |input, errors| options.read(input, errors));
+                    syntax::read(attr, "#[state(end)]", errors, &mut |input, errors| options.read(input, errors));
                 });
             }
             "on" => *complete &= errors.none_in(|errors| ons.extend(on::read(attr, errors))),
@@ -155,10 +157,11 @@ fn remove_duplicates(fields: &mut Fields) {
     if let Fields::Named(named) = fields {
         let mut names = HashSet::new();
         let fields = std::mem::take(&mut named.named);
-        named.named = fields
-            .into_iter()
-            .filter(|field| names.insert(field.ident.as_ref().map(plain).unwrap_or_default()))
-            .collect();
+        for field in fields {
+            if names.insert(field.ident.as_ref().map(plain).unwrap_or_default()) {
+                named.named.push(field);
+            }
+        }
     }
 }
 

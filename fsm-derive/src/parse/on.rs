@@ -6,7 +6,7 @@ use proc_macro2::Span;
 use quote::quote;
 use syn::{
     Attribute, Field, Ident, Token, Visibility, braced, bracketed, ext::IdentExt as _, parse::ParseStream,
-    punctuated::Punctuated, spanned::Spanned as _, token,
+    spanned::Spanned as _, token,
 };
 
 use super::{
@@ -16,7 +16,7 @@ use super::{
     saga, span,
     syntax::{self, SeenOptions},
 };
-use crate::{errors::Errors, names::plain, text};
+use crate::{each::each, errors::Errors, names::plain, text};
 
 /// A transition from one state; on the enum or in `group(…)`, one from each of several states.
 pub(crate) struct On {
@@ -68,17 +68,16 @@ const KNOWN: [&str; 7] = ["guard", "with", "method", "except", "rewind", "auto",
 
 /// Reads one attribute. Returns `None` if the event or the target is missing.
 pub(super) fn read(attr: &Attribute, errors: &mut Errors) -> Option<On> {
-    syntax::read(attr, "#[on(event => Target)]", errors, |input, errors| on(input, span(attr), errors))
+    syntax::read(attr, "#[on(event => Target)]", errors, &mut |input, errors| on(input, span(attr), errors))
 }
 
 /// Reads the arguments of `#[on(…)]`.
 pub(super) fn on(input: ParseStream<'_>, span: Span, errors: &mut Errors) -> syn::Result<On> {
     dialects::on(input)?;
-    let events: Vec<_> =
-        Punctuated::<OnEvent, Token![|]>::parse_separated_nonempty_with(input, event)?.into_iter().collect();
+    let events = syntax::alternatives(input, &event)?;
     if !input.peek(Token![=>]) {
         let at = if input.is_empty() { events.last().map_or(span, |event| event.ident.span()) } else { input.span() };
-        let names: Vec<_> = events.iter().map(|event| event.ident.to_string()).collect();
+        let names = each(&events, &|event| event.ident.to_string());
         return Err(syn::Error::new(at, format!("missing target: expected `{} => Target`", names.join(" | "))));
     }
     input.parse::<Token![=>]>()?;
@@ -101,8 +100,8 @@ pub(super) fn on(input: ParseStream<'_>, span: Span, errors: &mut Errors) -> syn
         input.parse::<Token![,]>()?;
     }
     let (mut rest, mut seen) = (Ok(()), SeenOptions::default());
-    on.complete =
-        errors.none_in(|errors| rest = syntax::items(input, errors, |input, errors| on.item(input, &mut seen, errors)));
+    on.complete = errors
+        .none_in(|errors| rest = syntax::items(input, errors, &mut |input, errors| on.item(input, &mut seen, errors)));
     rest.map(|()| on)
 }
 
@@ -125,7 +124,7 @@ fn targets(input: ParseStream<'_>) -> syn::Result<Targets> {
     if saga::begins(input) {
         return Ok(Targets::Undo(saga::target(input)?));
     }
-    let targets = Punctuated::<Target, Token![|]>::parse_separated_nonempty_with(input, |input| {
+    let targets = syntax::alternatives(input, &|input| {
         if input.peek(Token![Self]) && !input.peek2(Token![::]) {
             return Ok(Target::Source(input.parse::<Token![Self]>()?.span()));
         }
@@ -141,7 +140,7 @@ fn targets(input: ParseStream<'_>) -> syn::Result<Targets> {
         }
         syntax::state(input).map(Target::Named)
     })?;
-    Ok(Targets::States(targets.into_iter().collect()))
+    Ok(Targets::States(targets))
 }
 
 fn payload(input: ParseStream<'_>) -> syn::Result<Option<Vec<Field>>> {
@@ -153,7 +152,7 @@ fn payload(input: ParseStream<'_>) -> syn::Result<Option<Vec<Field>>> {
     }
     let content;
     braced!(content in input);
-    let fields = Punctuated::<Field, Token![,]>::parse_terminated_with(&content, Field::parse_named)?;
+    let fields = syntax::list(&content, &Field::parse_named)?;
     for field in &fields {
         if let Some(attr) =
             field.attrs.iter().find(|attr| attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr"))
@@ -185,7 +184,7 @@ fn payload(input: ParseStream<'_>) -> syn::Result<Option<Vec<Field>>> {
             return Err(syn::Error::new(name.span(), message));
         }
     }
-    Ok(Some(fields.into_iter().collect()))
+    Ok(Some(fields))
 }
 
 /// Reads `= timer` or `= [timer, timer]`.
@@ -196,12 +195,12 @@ fn rewind(input: ParseStream<'_>, key: &Ident) -> syn::Result<Vec<Ident>> {
     }
     let content;
     let bracket = bracketed!(content in input);
-    let timers = Punctuated::<Ident, Token![,]>::parse_terminated_with(&content, syntax::event)?;
+    let timers = syntax::list(&content, &syntax::event)?;
     if timers.is_empty() {
         let message = format!("the list of timers is empty: write `{key} = [first, second]`, or remove it");
         return Err(syn::Error::new(bracket.span.join(), message));
     }
-    Ok(timers.into_iter().collect())
+    Ok(timers)
 }
 
 impl On {

@@ -53,7 +53,7 @@ const KNOWN: [&str; 13] = [
 
 impl StateOptions {
     pub(super) fn read(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
-        syntax::items(input, errors, |input, errors| self.item(input, errors))
+        syntax::items(input, errors, &mut |input, errors| self.item(input, errors))
     }
 
     fn item(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {

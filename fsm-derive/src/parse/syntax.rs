@@ -2,10 +2,7 @@
 
 use proc_macro2::{Ident, TokenTree};
 use quote::ToTokens;
-use syn::{
-    Attribute, LitStr, Meta, Path, Token, Type, ext::IdentExt as _, parenthesized, parse::ParseStream,
-    punctuated::Punctuated,
-};
+use syn::{Attribute, LitStr, Meta, Path, Token, Type, ext::IdentExt as _, parenthesized, parse::ParseStream};
 
 use super::dialects;
 use crate::{errors::Errors, references::elided, suggest, text};
@@ -16,7 +13,7 @@ pub(super) fn read<T>(
     attr: &Attribute,
     example: &str,
     errors: &mut Errors,
-    content: impl FnOnce(ParseStream<'_>, &mut Errors) -> syn::Result<T>,
+    content: &mut dyn FnMut(ParseStream<'_>, &mut Errors) -> syn::Result<T>,
 ) -> Option<T> {
     if !matches!(&attr.meta, Meta::List(list) if !list.tokens.is_empty()) {
         errors.at(&attr.meta, format!("missing arguments: expected `{example}`"));
@@ -25,12 +22,9 @@ pub(super) fn read<T>(
     let mut read = None;
     let mut unread = None;
     let ok = errors.none_in(|errors| {
-        let all = attr.parse_args_with(|input: ParseStream<'_>| {
-            match content(input, errors) {
-                Ok(content) => read = Some(content),
-                Err(error) => errors.push(error),
-            }
-            Ok(())
+        let all = arguments(attr, &mut |input| match content(input, errors) {
+            Ok(content) => read = Some(content),
+            Err(error) => errors.push(error),
         });
         unread = all.err();
     });
@@ -41,11 +35,19 @@ pub(super) fn read<T>(
     read
 }
 
+/// Reads the arguments of `attr`, and reports those that `content` leaves unread.
+fn arguments(attr: &Attribute, content: &mut dyn FnMut(ParseStream<'_>)) -> syn::Result<()> {
+    attr.parse_args_with(|input: ParseStream<'_>| {
+        content(input);
+        Ok(())
+    })
+}
+
 /// Reads comma-separated items. After an error it continues with the next item, so that all errors are reported.
 pub(super) fn items(
     input: ParseStream<'_>,
     errors: &mut Errors,
-    mut item: impl FnMut(ParseStream<'_>, &mut Errors) -> syn::Result<()>,
+    item: &mut dyn FnMut(ParseStream<'_>, &mut Errors) -> syn::Result<()>,
 ) -> syn::Result<()> {
     while !input.is_empty() {
         let key = input.fork();
@@ -178,9 +180,35 @@ pub(super) fn state(input: ParseStream<'_>) -> syn::Result<Ident> {
     input.parse()
 }
 
+/// Reads comma-separated items up to the end, where another comma can be. Unlike syn's `Punctuated`, it keeps no commas, and is
+/// little code for each type.
+pub(super) fn list<T>(input: ParseStream<'_>, item: &dyn Fn(ParseStream<'_>) -> syn::Result<T>) -> syn::Result<Vec<T>> {
+    let mut items = Vec::new();
+    while !input.is_empty() {
+        items.push(item(input)?);
+        if !input.is_empty() {
+            input.parse::<Token![,]>()?;
+        }
+    }
+    Ok(items)
+}
+
+/// Reads at least one item; `|` separates them.
+pub(super) fn alternatives<T>(
+    input: ParseStream<'_>,
+    item: &dyn Fn(ParseStream<'_>) -> syn::Result<T>,
+) -> syn::Result<Vec<T>> {
+    let mut items = vec![item(input)?];
+    while input.peek(Token![|]) {
+        input.parse::<Token![|]>()?;
+        items.push(item(input)?);
+    }
+    Ok(items)
+}
+
 /// Reads a list of states.
 pub(super) fn states(input: ParseStream<'_>) -> syn::Result<Vec<Ident>> {
-    Ok(Punctuated::<Ident, Token![,]>::parse_terminated_with(input, state)?.into_iter().collect())
+    list(input, &state)
 }
 
 /// Reads `= Name`, a name for a generated item.

@@ -39,7 +39,7 @@ pub(super) fn read(input: ParseStream<'_>, waits: &mut Vec<Wait>, errors: &mut E
     if input.is_empty() {
         return Err(syn::Error::new(input.span(), format!("nothing to wait for: expected `waits({EXAMPLE})`")));
     }
-    syntax::items(input, errors, |input, _| wait(input).map(|wait| waits.push(wait)))
+    syntax::items(input, errors, &mut |input, _| wait(input).map(|wait| waits.push(wait)))
 }
 
 fn wait(input: ParseStream<'_>) -> syn::Result<Wait> {

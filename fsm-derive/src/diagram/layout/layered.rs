@@ -109,14 +109,14 @@ impl<'g> Layered<'g> {
         sides: &'g [Side],
     ) -> Self {
         let rank = if parent.is_some() { PORTS + 1 } else { 0 };
-        let vertex = |(node, inner): (&usize, &Option<Level>)| {
+        let mut vertices = Vec::new();
+        for (node, inner) in members.iter().zip(inner) {
             let node = &nest.nodes[*node];
             let (width, height) = inner.as_ref().map_or((node.width, node.height), |level| (level.width, level.height));
             let half = width / 2.0;
             let space = (half + node.beside.0, half + node.beside.1);
-            Vertex { rank, space, height, above: Vec::new(), below: Vec::new(), half: Some(half), outside: None }
-        };
-        let vertices = members.iter().zip(inner).map(vertex).collect();
+            vertices.push(Vertex { space, height, half: Some(half), ..Vertex::between(rank) });
+        }
         Self { nest, members, inner, parent, sides, vertices, last: rank + 1 }
     }
 
@@ -128,7 +128,10 @@ impl<'g> Layered<'g> {
     /// Assigns a rank to each box.
     pub(super) fn rank(&mut self, sections: &[Section]) {
         let ends = |section: &Section| Some((self.position(section.top?)?, self.position(section.bottom?)?));
-        let downwards: Vec<_> = sections.iter().filter_map(ends).collect();
+        let mut downwards = Vec::new();
+        for section in sections {
+            downwards.extend(ends(section));
+        }
         for (vertex, rank) in self.vertices.iter_mut().zip(ranks::ranks(self.members.len(), &downwards)) {
             vertex.rank += rank;
             self.last = self.last.max(vertex.rank + 1);
@@ -164,7 +167,9 @@ impl<'g> Layered<'g> {
         let middle = usize::midpoint(first, last);
         let middle = if middle % 2 == 1 { middle } else { middle + 1 };
         let mut vertices = vec![top];
-        vertices.extend((first + 1..last).map(|rank| self.add(Vertex::between(rank))));
+        for rank in first + 1..last {
+            vertices.push(self.add(Vertex::between(rank)));
+        }
         vertices.push(bottom);
         let label = section.labelled.then(|| match ends {
             (Some(_), Some(_)) => vertices[middle - first],

@@ -7,25 +7,31 @@ use super::{
     order, position,
     route::Placed,
 };
+use crate::each::each;
 
 /// Computes the layout of a box, after that of the boxes in it. `sides` are those of an earlier layout.
 pub(super) fn level(nest: &Nest<'_>, parent: Option<usize>, sides: &[Side]) -> Level {
     let members = nest.members(parent);
-    let inner: Vec<_> = members
-        .iter()
-        .map(|node| (!nest.members(Some(*node)).is_empty()).then(|| level(nest, Some(*node), sides)))
-        .collect();
+    let inner = each(&members, &|node| {
+        let is_empty = nest.members(Some(*node)).is_empty();
+        (!is_empty).then(|| level(nest, Some(*node), sides))
+    });
     let (sections, outside) = nest.sections(parent);
     let mut graph = Layered::new(nest, &members, &inner, parent, sides);
     graph.rank(&sections);
-    let mut ports: Vec<_> = outside.iter().map(|end| (end.link, graph.add_port(end.link, end.top))).collect();
-    let chains: Vec<_> = sections.iter().map(|section| graph.chain(section)).collect();
-    for (section, chain) in sections.iter().zip(&chains) {
-        let own = [
-            section.top.is_none().then(|| chain.vertices[0]),
-            section.bottom.is_none().then(|| chain.vertices[chain.vertices.len() - 1]),
-        ];
-        ports.extend(own.into_iter().flatten().map(|vertex| (section.link, vertex)));
+    let (mut ports, mut chains) = (Vec::new(), Vec::new());
+    for end in outside {
+        ports.push((end.link, graph.add_port(end.link, end.top)));
+    }
+    for section in &sections {
+        let chain = graph.chain(section);
+        if section.top.is_none() {
+            ports.push((section.link, chain.vertices[0]));
+        }
+        if section.bottom.is_none() {
+            ports.push((section.link, chain.vertices[chain.vertices.len() - 1]));
+        }
+        chains.push(chain);
     }
     graph.place(&ports, &chains)
 }
@@ -34,7 +40,10 @@ impl Layered<'_> {
     fn place(&self, ports: &[(usize, usize)], chains: &[Chain]) -> Level {
         let layers = order::order(&self.vertices);
         let xs = position::positions(&self.vertices, &layers);
-        let ranks: Vec<_> = (0..layers.len()).map(|rank| self.height(&layers, rank)).collect();
+        let mut ranks = Vec::new();
+        for rank in 0..layers.len() {
+            ranks.push(self.height(&layers, rank));
+        }
         let (ys, height) = heights(&self.vertices, &layers, &ranks);
         let (left, right) = self.extent(&xs, &layers);
         let height = match self.parent {
@@ -44,14 +53,17 @@ impl Layered<'_> {
             }
             None => height,
         };
-        let at: Vec<_> = xs.iter().zip(ys).map(|(x, y)| Point { x: x - left, y }).collect();
+        let mut at = Vec::new();
+        for (x, y) in xs.iter().zip(ys) {
+            at.push(Point { x: x - left, y });
+        }
         let placed = Placed { vertices: &self.vertices, at: &at, ranks: &ranks, bottom: height };
         Level {
             width: right - left,
             height,
             frames: self.frames(&at),
             routes: self.routes(&at, chains, &placed),
-            ports: ports.iter().map(|(link, vertex)| (*link, at[*vertex].x)).collect(),
+            ports: each(ports, &|(link, vertex)| (*link, at[*vertex].x)),
             sides: self.sides(&at, chains),
         }
     }
@@ -77,17 +89,19 @@ impl Layered<'_> {
 
     /// Where arrows come from outside of the members, and of all boxes in them.
     fn sides(&self, at: &[Point], chains: &[Chain]) -> Vec<Side> {
-        let ends = chains.iter().flat_map(|chain| {
-            let [first, second, ..] = chain.vertices[..] else { return [None, None] };
-            let [.., before, last] = chain.vertices[..] else { return [None, None] };
-            let side = |member: usize, next: usize| {
-                let distance = at[next].x - at[member].x;
-                Some(Side { node: *self.members.get(member)?, link: chain.link, distance })
-            };
-            [chain.ports.0.and_then(|_| side(first, second)), chain.ports.1.and_then(|_| side(last, before))]
-        });
-        let inner = self.inner.iter().flatten().flat_map(|level| &level.sides);
-        ends.flatten().chain(inner.copied()).collect()
+        let mut sides = Vec::new();
+        for Chain { link, vertices, ports, .. } in chains {
+            let ([first, second, ..], [.., before, last]) = (&vertices[..], &vertices[..]) else { continue };
+            for (port, member, next) in [(ports.0, *first, *second), (ports.1, *last, *before)] {
+                if let (Some(_), Some(node)) = (port, self.members.get(member)) {
+                    sides.push(Side { node: *node, link: *link, distance: at[next].x - at[member].x });
+                }
+            }
+        }
+        for level in self.inner.iter().flatten() {
+            sides.extend(&level.sides);
+        }
+        sides
     }
 
     /// The members and all boxes in them.
@@ -118,8 +132,11 @@ impl Layered<'_> {
         let mut inner = Vec::new();
         for (index, level) in self.inner.iter().enumerate() {
             let corner = self.corner(at, index);
-            let routes = level.iter().flat_map(|level| &level.routes);
-            inner.extend(routes.map(|(link, route)| (*link, index, route.clone().moved(corner))));
+            if let Some(level) = level {
+                for (link, route) in &level.routes {
+                    inner.push((*link, index, route.clone().moved(corner)));
+                }
+            }
         }
         let mut routes = Vec::new();
         for chain in chains {
@@ -143,7 +160,9 @@ impl Layered<'_> {
             ));
         }
         // Arrows that are completely in one member.
-        routes.extend(inner.into_iter().map(|(link, _, route)| (link, route)));
+        for (link, _, route) in inner {
+            routes.push((link, route));
+        }
         routes
     }
 }

@@ -16,6 +16,7 @@ mod position;
 mod ranks;
 mod route;
 
+use crate::each::each;
 use nest::Nest;
 
 /// A box: its size, and the space that it needs beside it.
@@ -153,10 +154,15 @@ pub(super) fn count(number: usize) -> f64 {
 
 /// Sorts `items` by their places. Those with the same place keep their order.
 pub(super) fn sort_by_place(items: &mut [usize], place: &dyn Fn(usize) -> f64) {
-    let mut placed: Vec<_> = items.iter().map(|item| (place(*item), *item)).collect();
-    placed.sort_by(|one, other| one.0.total_cmp(&other.0));
-    for (item, (_, placed)) in items.iter_mut().zip(placed) {
-        *item = placed;
+    // By insertion: there are few items, and std's sort would be compiled for them alone, which is thousands of lines.
+    let mut places = each(items, &|item| place(*item));
+    for end in 1..items.len() {
+        let mut at = end;
+        while at > 0 && places[at - 1] > places[at] {
+            places.swap(at - 1, at);
+            items.swap(at - 1, at);
+            at -= 1;
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Which boxes contain which, and which arrows cross which borders.
 
 use super::{Link, Node, count, sort_by_place};
+use crate::each::indices;
 
 /// The boxes as a tree.
 pub(super) struct Nest<'g> {
@@ -45,7 +46,7 @@ impl<'g> Nest<'g> {
 
     /// The boxes directly in a box, or at the top, in the order in which arrows point downwards.
     pub(super) fn members(&self, parent: Option<usize>) -> Vec<usize> {
-        let mut members: Vec<_> = (0..self.nodes.len()).filter(|node| self.nodes[*node].parent == parent).collect();
+        let mut members = indices(self.nodes.len(), &|node| self.nodes[node].parent == parent);
         sort_by_place(&mut members, &|node| count(self.first[node]));
         members
     }

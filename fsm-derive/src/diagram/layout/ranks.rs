@@ -1,5 +1,7 @@
 //! The rank of each box.
 
+use crate::each::each;
+
 /// Even ranks: each box as high as its arrows allow, then moved down where that makes its arrows shorter.
 pub(super) fn ranks(nodes: usize, links: &[(usize, usize)]) -> Vec<usize> {
     let mut ranks = vec![0; nodes];
@@ -12,11 +14,17 @@ pub(super) fn ranks(nodes: usize, links: &[(usize, usize)]) -> Vec<usize> {
     for _ in 0..nodes {
         let mut moved = false;
         for node in 0..nodes {
-            let above = || links.iter().filter(|(_, to)| *to == node).map(|(from, _)| ranks[*from] + 2);
-            let below = || links.iter().filter(|(from, _)| *from == node).map(|(_, to)| ranks[*to] - 2);
-            let lowest = below().min().unwrap_or(ranks[node]);
-            let (below_count, above_count) = (below().count(), above().count());
-            if below_count > above_count && lowest > ranks[node] {
+            let (mut above, mut below, mut lowest) = (0, 0, usize::MAX);
+            for (from, to) in links {
+                if *to == node {
+                    above += 1;
+                }
+                if *from == node {
+                    below += 1;
+                    lowest = lowest.min(ranks[*to] - 2);
+                }
+            }
+            if below > above && lowest > ranks[node] {
                 ranks[node] = lowest;
                 moved = true;
             }
@@ -26,5 +34,5 @@ pub(super) fn ranks(nodes: usize, links: &[(usize, usize)]) -> Vec<usize> {
         }
     }
     let first = ranks.iter().min().copied().unwrap_or_default();
-    ranks.iter().map(|rank| rank - first).collect()
+    each(&ranks, &|rank| rank - first)
 }

@@ -5,6 +5,7 @@ use super::{
     layered::{Chain, Vertex},
     sort_by_place,
 };
+use crate::each::each;
 
 /// The vertices of a level with their positions.
 pub(super) struct Placed<'v> {
@@ -103,7 +104,7 @@ impl Placed<'_> {
             if below { (window[0] == vertex).then_some(window[1]) } else { (window[1] == vertex).then_some(window[0]) }
         };
         let Some(mine) = chain.vertices.windows(2).find_map(next) else { return 0.0 };
-        let mut others: Vec<_> = (if below { under } else { above }).iter().map(|end| end.vertex).collect();
+        let mut others = each(if below { under } else { above }, &|end| end.vertex);
         sort_by_place(&mut others, &|vertex| self.at[vertex].x);
         let position = others.iter().position(|other| *other == mine).unwrap_or_default();
         let step = (half * 1.6 / count(others.len())).min(24.0);

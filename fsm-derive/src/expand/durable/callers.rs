@@ -5,7 +5,11 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::super::docs;
-use crate::{model::Transition, normalize::Cx};
+use crate::{
+    each::{each, indices},
+    model::Transition,
+    normalize::Cx,
+};
 
 /// The bound of an event that is fired on a record in state `S`.
 pub(super) fn event_of(cx: &Cx<'_>) -> TokenStream {
@@ -75,8 +79,8 @@ fn by_id(cx: &Cx<'_>) -> TokenStream {
     let message = format!("callers cannot fire `{{Self}}` on an instance of `{name}`");
     let (label, why) = (docs::callers_events(cx.machine), docs::by_worker(cx.machine));
     let doc = format!("What callers can fire on a `{name}` by id.");
-    let events = (0..cx.machine.events.len()).filter(|event| cx.machine.callers_fire(*event));
-    let types: Vec<_> = events.map(|event| cx.event_ty(event)).collect();
+    let events = indices(cx.machine.events.len(), &|event| cx.machine.callers_fire(event));
+    let types = each(&events, &|event| cx.event_ty(*event));
     quote! {
         #[doc = #doc]
         #[diagnostic::on_unimplemented(message = #message, label = #label, note = #why)]

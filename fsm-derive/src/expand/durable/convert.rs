@@ -4,7 +4,10 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::super::any::guards;
-use crate::normalize::{Cx, local};
+use crate::{
+    each::each,
+    normalize::{Cx, local},
+};
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let (methods, any_record, from, serialize) = (methods(cx), any_record(cx), from(cx), serialize(cx));
@@ -78,7 +81,7 @@ fn methods(cx: &Cx<'_>) -> TokenStream {
 
 fn any_record(cx: &Cx<'_>) -> TokenStream {
     let Cx { core, runtime, enum_ty, .. } = cx;
-    let idents: Vec<_> = cx.machine.states.iter().map(|state| &state.ident).collect();
+    let idents = each(&cx.machine.states, &|state| &state.ident);
     let (record, event, machine, meta) = (local("__record"), local("__event"), local("__machine"), local("__meta"));
     let context = cx.context_or_unit();
     let lent = cx.context.as_ref().map(|_| quote!(, #runtime::RawRecord::context(&#record.raw)));
@@ -176,8 +179,7 @@ fn serialize(cx: &Cx<'_>) -> TokenStream {
 fn choices(cx: &Cx<'_>) -> TokenStream {
     let enum_ty = &cx.enum_ty;
     let (given, record) = (local("__given"), local("__record"));
-    let branching = cx.machine.choices();
-    let impls = branching.map(|transition| {
+    let impls = each(&cx.machine.choices(), &|transition| {
         let choice = cx.machine.choice(transition);
         let ty = cx.target_ty(transition, &|state| quote!(Record<#state>));
         let targets = transition.to.iter().map(|to| &cx.machine.states[*to].ident);

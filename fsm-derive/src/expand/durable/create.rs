@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::super::{docs, user_code};
-use crate::normalize::Cx;
+use crate::{each::each, normalize::Cx};
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let Cx { runtime, enum_ty, s, .. } = cx;
@@ -15,7 +15,8 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let written = cx.machine.context.as_ref().map(|context| quote!(#context));
     let (label, note) = (docs::initial_label(cx, written.as_ref()), docs::initial_note(cx.machine));
     let doc = format!("From what a `{name}` is created.");
-    let impls = cx.initial_states().map(|state| {
+    let impls = each(&cx.initial_states(), &|state| {
+        let state = *state;
         let ty = cx.state_ty(state);
         let enters = cx.machine.states[state].enter.is_some();
         let (given, parts) = match &cx.context {

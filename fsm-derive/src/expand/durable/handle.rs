@@ -59,29 +59,28 @@ impl Handle {
     }
 }
 
-/// The methods of a handle in `state`, one for each transition of `transitions`; `errors` is appended to their docs.
-pub(super) fn events<'m>(
-    cx: &Cx<'m>,
+/// The methods of a handle in `state`, one for each transition for which `has` is true; `errors` is appended to their docs.
+pub(super) fn events(
+    cx: &Cx<'_>,
     name: &str,
     state: usize,
-    transitions: impl Iterator<Item = &'m Transition>,
+    has: &dyn Fn(&Transition) -> bool,
     errors: &TokenStream,
-    result: impl Fn(&Transition) -> TokenStream,
+    result: &dyn Fn(&Transition) -> TokenStream,
 ) -> TokenStream {
     let (vis, ty, ident) = (cx.vis(1), cx.state_ty(state), format_ident!("{name}"));
-    let methods: Vec<_> = transitions
-        .map(|transition| {
-            let Method { ident, params, event, doc } = Method::new(cx, transition);
-            let result = result(transition);
-            quote! {
-                #[doc = #doc]
-                #errors
-                #vis fn #ident(self, #params) -> #result {
-                    self.fire(#event)
-                }
+    let mut methods = Vec::new();
+    for transition in cx.machine.from(state).filter(|transition| has(transition)) {
+        let Method { ident, params, event, doc } = Method::new(cx, transition);
+        let result = result(transition);
+        methods.push(quote! {
+            #[doc = #doc]
+            #errors
+            #vis fn #ident(self, #params) -> #result {
+                self.fire(#event)
             }
-        })
-        .collect();
+        });
+    }
     if methods.is_empty() {
         return TokenStream::new();
     }

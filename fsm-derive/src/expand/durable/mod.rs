@@ -14,7 +14,10 @@ use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::{states::pattern, timers, user_code};
-use crate::normalize::{Cx, local};
+use crate::{
+    each::{each, indices},
+    normalize::{Cx, local},
+};
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     if !cx.durable() {
@@ -29,10 +32,10 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
 fn rows(cx: &Cx<'_>) -> TokenStream {
     let Cx { runtime, enum_ty, s, core, .. } = cx;
     let states = &cx.machine.states;
-    let idents: Vec<_> = states.iter().map(|state| &state.ident).collect();
-    let types: Vec<_> = states.iter().map(|state| &state.ty).collect();
-    let patterns: Vec<_> = states.iter().map(pattern).collect();
-    let events: Vec<_> = cx.machine.events.iter().map(|event| &event.ty).collect();
+    let idents = each(states, &|state| &state.ident);
+    let types = each(states, &|state| &state.ty);
+    let patterns = each(states, &pattern);
+    let events = each(&cx.machine.events, &|event| &event.ty);
     let (encode_event, decode_event) = if events.is_empty() {
         (quote!(match *event {}), quote!(match kind {}))
     } else {
@@ -174,7 +177,7 @@ fn codec(cx: &Cx<'_>) -> TokenStream {
 /// `exhausted_event`, if a state declares one.
 pub(super) fn exhausted(cx: &Cx<'_>) -> Option<TokenStream> {
     let (runtime, states) = (&cx.runtime, &cx.machine.states);
-    let declared: Vec<_> = (0..states.len()).filter(|state| states[*state].exhausted.is_some()).collect();
+    let declared = indices(states.len(), &|state| states[state].exhausted.is_some());
     let idents = declared.iter().map(|state| &states[*state].ident);
     let makers = declared.iter().map(|state| user_code::exhausted_fn(cx, *state));
     let otherwise = (declared.len() < states.len()).then(|| quote!(_ => ::core::option::Option::None,));

@@ -8,7 +8,12 @@ use super::{
     callers, convert,
     handle::{self, Handle},
 };
-use crate::{model::plain, normalize::Cx, text};
+use crate::{
+    each::each,
+    model::{Transition, plain},
+    normalize::Cx,
+    text,
+};
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let (record, any, convert) = (record(cx), any(cx), convert::expand(cx));
@@ -76,8 +81,7 @@ fn record(cx: &Cx<'_>) -> TokenStream {
 
 fn methods(cx: &Cx<'_>, state: usize) -> TokenStream {
     let Cx { runtime, enum_ty, .. } = cx;
-    let transitions = cx.machine.from(state).filter(|transition| transition.is_for_callers());
-    handle::events(cx, "Record", state, transitions, &TokenStream::new(), |transition| {
+    handle::events(cx, "Record", state, &Transition::is_for_callers, &TokenStream::new(), &|transition| {
         let next = cx.target_ty(transition, &|state| quote!(Record<#state>));
         quote!(#runtime::PendingTransition<#next, #enum_ty>)
     })
@@ -86,8 +90,8 @@ fn methods(cx: &Cx<'_>, state: usize) -> TokenStream {
 fn any(cx: &Cx<'_>) -> TokenStream {
     let (runtime, e, vis) = (&cx.runtime, &cx.e, cx.vis(1));
     let states = &cx.machine.states;
-    let idents: Vec<_> = states.iter().map(|state| &state.ident).collect();
-    let types: Vec<_> = states.iter().map(|state| &state.ty).collect();
+    let idents = each(states, &|state| &state.ident);
+    let types = each(states, &|state| &state.ty);
     let docs = states.iter().map(|state| docs(&state.attrs, &format!("In state `{}`.", plain(&state.ident))));
     let (accepts, accepts_doc) = (callers::accepts(cx), super::super::docs::accepts_of_record(cx.machine));
     let non_exhaustive = cx.machine.non_exhaustive.then(|| quote!(#[non_exhaustive]));

@@ -6,6 +6,7 @@ use syn::spanned::Spanned as _;
 
 use super::super::waits;
 use crate::{
+    each::{each, indices},
     model::{Member, State, Wait},
     normalize::{Cx, respan},
     parse::Quantity,
@@ -15,21 +16,20 @@ use crate::{
 pub(super) fn methods(cx: &Cx<'_>) -> TokenStream {
     let Cx { runtime, core, .. } = cx;
     let states = &cx.machine.states;
-    let waiting: Vec<_> = states.iter().filter(|state| !state.waits.is_empty()).collect();
+    let waiting = indices(states.len(), &|state| !states[state].waits.is_empty());
     if waiting.is_empty() {
         return TokenStream::new();
     }
-    let ids = waiting.iter().map(|state| ids(cx, state));
+    let ids = each(&waiting, &|state| ids(cx, &states[*state]));
     let otherwise = (waiting.len() < states.len()).then(|| quote!(_ => ::std::vec::Vec::new(),));
-    let events = waits::all(cx).map(|(state, place, _)| {
+    let (mut events, mut graphs) = (Vec::new(), Vec::new());
+    for (state, place, wait) in waits::all(cx) {
         let (ident, event) = (&states[state].ident, waits::event(cx, state, place));
-        quote!((State::#ident, #place) => ::core::option::Option::Some(__user_code::#event()),)
-    });
-    let graphs = waits::all(cx).map(|(state, place, wait)| {
+        events.push(quote!((State::#ident, #place) => ::core::option::Option::Some(__user_code::#event()),));
         let (machine, span) = (waits::machine(cx, state, place), wait.machine.span());
         let machine = respan(quote!(__user_code::#machine), span);
-        quote_spanned!(span=> <#machine as #runtime::StoredMachine>::collect_graphs(__graphs);)
-    });
+        graphs.push(quote_spanned!(span=> <#machine as #runtime::StoredMachine>::collect_graphs(__graphs);));
+    }
     quote! {
         fn awaited_ids(&self) -> ::std::vec::Vec<::std::vec::Vec<::std::string::String>> {
             match self {
@@ -52,8 +52,7 @@ pub(super) fn methods(cx: &Cx<'_>) -> TokenStream {
 /// The arm of a state, with the ids of each of its waits.
 fn ids(cx: &Cx<'_>, state: &State) -> TokenStream {
     let ident = &state.ident;
-    let is_awaited = |field: &usize| state.waits.iter().any(|wait| wait.field == *field);
-    let fields: Vec<usize> = (0..state.fields.len()).filter(is_awaited).collect();
+    let fields = indices(state.fields.len(), &|field| state.waits.iter().any(|wait| wait.field == field));
     let bindings = fields.iter().map(|field| {
         let (member, variable) = (&state.fields[*field].member, format_ident!("__id_{field}"));
         match member {

@@ -1,5 +1,7 @@
 //! `Task<S>`, the argument of a worker, and `Workers`, with a method for each `work` state.
 
+use std::fmt::Write as _;
+
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 
@@ -11,6 +13,7 @@ use super::{
     handle::{self, Handle},
 };
 use crate::{
+    each::each,
     model::{Kind, plain, snake_ident},
     normalize::{Cx, local, respan},
     suggest, text,
@@ -18,8 +21,9 @@ use crate::{
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let (task, workers) = (task(cx), workers(cx));
-    let methods = cx.work_states().map(|state| methods(cx, state));
-    let checkpoints = cx.work_states().filter_map(|state| checkpoint(cx, state));
+    let states = cx.work_states();
+    let methods = each(&states, &|state| methods(cx, *state));
+    let checkpoints = each(&states, &|state| checkpoint(cx, *state));
     quote!(#task #(#methods)* #(#checkpoints)* #workers)
 }
 
@@ -95,8 +99,7 @@ fn methods(cx: &Cx<'_>, state: usize) -> TokenStream {
         /// # Errors
         /// If a guard refuses, or the event cannot be stored.
     };
-    let transitions = cx.machine.from(state);
-    let methods = handle::events(cx, "Task", state, transitions, &errors, |_| quote!(#runtime::Outcome<#ty>));
+    let methods = handle::events(cx, "Task", state, &|_| true, &errors, &|_| quote!(#runtime::Outcome<#ty>));
     quote! {
         #[automatically_derived]
         impl #runtime::WorkState for #ty {}
@@ -107,11 +110,11 @@ fn methods(cx: &Cx<'_>, state: usize) -> TokenStream {
 fn workers(cx: &Cx<'_>) -> TokenStream {
     let Cx { runtime, enum_ty, w, .. } = cx;
     let (vis, name, module) = (cx.vis(1), cx.machine.name(), plain(&cx.machine.module));
-    let states: Vec<_> = cx.work_states().map(|state| &cx.machine.states[state]).collect();
+    let states = each(&cx.work_states(), &|state| &cx.machine.states[*state]);
     let idents = states.iter().map(|state| &state.ident);
     let types = states.iter().map(|state| &state.ty);
     let patterns = states.iter().map(|state| pattern(state));
-    let methods: Vec<_> = states.iter().map(|state| snake_ident(&state.ident)).collect();
+    let methods = each(&states, &|state| snake_ident(&state.ident));
     let declared = states.iter().zip(&methods).map(|(state, method)| {
         let (ident, ty) = (&state.ident, &state.ty);
         let docs = docs(&state.attrs, &format!("The work of state `{}`.", plain(ident)));
@@ -128,17 +131,13 @@ fn workers(cx: &Cx<'_>) -> TokenStream {
     let note = if states.is_empty() {
         format!("`{name}` has no `work` states: use `()`")
     } else {
-        let names = suggest::list(states.iter().map(|state| plain(&state.ident)));
-        let methods = states.iter().zip(&methods).map(|(state, method)| {
-            let (state, module) = (&state.ty, &cx.machine.module);
-            format!(
-                "\n  async fn {method}(&self, task: {module}::Task<{module}::{state}>) -> Outcome<{module}::{state}>"
-            )
-        });
-        format!(
-            "the `work` states are {names}: write `impl {module}::Workers for …` with{}",
-            methods.collect::<String>()
-        )
+        let names = suggest::list(each(&states, &|state| plain(&state.ident)));
+        let mut note = format!("the `work` states are {names}: write `impl {module}::Workers for …` with");
+        for (state, method) in states.iter().zip(&methods) {
+            let ty = format!("{module}::{}", state.ty);
+            let _ = write!(note, "\n  async fn {method}(&self, task: {module}::Task<{ty}>) -> Outcome<{ty}>");
+        }
+        note
     };
     let doc = format!("The async work of `{name}`: one method per `work` state.");
     let for_nothing = states.is_empty().then(|| {

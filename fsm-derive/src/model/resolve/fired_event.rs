@@ -4,6 +4,7 @@ use syn::Ident;
 
 use super::Resolver;
 use crate::{
+    each::each,
     model::{Field, FiredEvent, Origin, Timer, plain},
     parse::{self, After},
     suggest,
@@ -43,10 +44,10 @@ impl Resolver<'_> {
         let (machine, timer) = (&*self.machine, plain(name));
         let transition = &machine.transitions[transition];
         let state = &machine.states[transition.from];
-        let timers: Vec<_> = state.timers.iter().map(|timer| timer.fires.event).collect();
+        let timers = each(&state.timers, &|timer| timer.fires.event);
         let found = timers.iter().copied().find(|event| machine.events[*event].name == timer);
         if found.is_none() && machine.complete {
-            let names: Vec<_> = timers.iter().map(|event| machine.events[*event].name.as_str()).collect();
+            let names = each(&timers, &|event| machine.events[*event].name.as_str());
             let state = plain(&state.ident);
             let near = suggest::near(&timer, names.iter().copied());
             let remedy = match (near, transition.origin) {
@@ -67,7 +68,10 @@ impl Resolver<'_> {
     /// Resolves the event that `cause`, the timer or `exhausted`, fires in a state, with its payload.
     pub(super) fn fires(&mut self, state: usize, fires: parse::FiredEvent, cause: &str) -> Option<FiredEvent> {
         let name = plain(&fires.event);
-        let accepted: Vec<_> = self.machine.from(state).map(|transition| transition.event).collect();
+        let mut accepted = Vec::new();
+        for transition in self.machine.from(state) {
+            accepted.push(transition.event);
+        }
         let found = accepted.iter().copied().find(|event| self.machine.events[*event].name == name);
         if let Some(event) = found {
             self.payload_of(&fires, event);
@@ -75,7 +79,8 @@ impl Resolver<'_> {
         }
         if self.machine.complete {
             let state = plain(&self.machine.states[state].ident);
-            let hint = suggest::nearest(&name, accepted.iter().map(|event| self.machine.events[*event].name.as_str()));
+            let names = each(&accepted, &|event| self.machine.events[*event].name.as_str());
+            let hint = suggest::nearest(&name, names);
             let message = format!("{cause} of `{state}` fires `{name}`, which `{state}` does not accept{hint}");
             self.errors.at(&fires.event, message);
         }
@@ -90,7 +95,7 @@ impl Resolver<'_> {
             let name = &value.field;
             let plain = plain(name);
             if !event.fields.iter().any(|field| field.name() == plain) {
-                let names: Vec<_> = event.fields.iter().map(Field::name).collect();
+                let names = each(&event.fields, &Field::name);
                 let hint = suggest::nearest(&plain, names.iter().map(String::as_str));
                 self.errors.at(name, format!("unknown field `{plain}` in the payload of `{}`{hint}", event.name));
             } else if given.contains(&plain) {
@@ -98,7 +103,8 @@ impl Resolver<'_> {
             }
             given.push(plain);
         }
-        let missing: Vec<_> = event.fields.iter().map(Field::name).filter(|name| !given.contains(name)).collect();
+        let mut missing = each(&event.fields, &Field::name);
+        missing.retain(|name| !given.contains(name));
         if !missing.is_empty() {
             let message = format!(
                 "missing {} {} in the payload of `{}`: write `{} {{ {}: … }}`",

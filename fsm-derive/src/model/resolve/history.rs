@@ -4,6 +4,7 @@ use syn::{Ident, Type, TypePath};
 
 use super::Resolver;
 use crate::{
+    each::each,
     model::{History, plain},
     parse::{self, On},
     suggest,
@@ -73,7 +74,7 @@ impl Resolver<'_> {
     /// Reports an unknown superstate, and takes it for the one that it resembles, so that it causes no further errors.
     fn misspelled(&mut self, ident: &Ident) -> Option<usize> {
         self.unknown_superstate(ident);
-        let names: Vec<_> = self.machine.groups.iter().map(|group| plain(&group.ident)).collect();
+        let names = each(&self.machine.groups, &|group| plain(&group.ident));
         let near = suggest::near(&plain(ident), names.iter().map(String::as_str));
         names.iter().position(|name| near.is_none_or(|near| near == name))
     }

@@ -12,6 +12,7 @@ use syn::{Ident, Type};
 
 use super::{Group, Kind, Machine, Origin, Require, plain, snake_ident};
 use crate::{
+    each::{each, indices},
     errors::Errors,
     parse::{self, Declaration, StateOptions},
     suggest,
@@ -46,8 +47,8 @@ pub(crate) fn machine(declaration: Declaration, module: Ident, errors: &mut Erro
         version: options.version.unwrap_or(1),
         durable: options.durable,
         context: options.context,
-        states: variants.iter().map(states::state).collect(),
-        groups: options.groups.iter().map(|group| Group { ident: group.ident.clone(), parent: group.parent }).collect(),
+        states: each(&variants, &states::state),
+        groups: each(&options.groups, &|group| Group { ident: group.ident.clone(), parent: group.parent }),
         events: Vec::new(),
         transitions: Vec::new(),
         requires: Vec::new(),
@@ -56,7 +57,7 @@ pub(crate) fn machine(declaration: Declaration, module: Ident, errors: &mut Erro
         complete,
         ident,
     };
-    let names = machine.states.iter().map(|state| plain(&state.ident)).collect();
+    let names = each(&machine.states, &|state| plain(&state.ident));
     let mut resolve = Resolver { machine: &mut machine, names, errors };
     resolve.initial(&options.initial, options.has_initial);
     for (state, variant) in variants.iter().enumerate() {
@@ -78,7 +79,7 @@ pub(crate) fn machine(declaration: Declaration, module: Ident, errors: &mut Erro
     let depths: Vec<_> = (0..options.groups.len()).map(depth).collect();
     let deepest = depths.iter().max().copied().unwrap_or_default();
     for depth in (1..=deepest).rev() {
-        for group in (0..depths.len()).filter(|group| depths[*group] == depth) {
+        for group in indices(depths.len(), &|group| depths[group] == depth) {
             for on in &options.groups[group].ons {
                 resolve.shared_transition(on, Origin::Group(group));
             }
@@ -119,7 +120,7 @@ impl Resolver<'_> {
             self.machine.complete = false;
             let group = self.machine.groups.iter().position(|group| plain(&group.ident) == name);
             let message = if let Some(group) = group {
-                let members = self.machine.members(group).map(|state| plain(&self.machine.states[state].ident));
+                let members = each(&self.machine.members(group), &|state| plain(&self.machine.states[*state].ident));
                 let members = suggest::join(members, "or");
                 format!("`{name}` is a superstate, not a state: write one of its states, {members}")
             } else {
@@ -179,7 +180,7 @@ impl Resolver<'_> {
     fn unknown_superstate(&mut self, ident: &Ident) {
         let name = plain(ident);
         self.machine.complete = false;
-        let names: Vec<_> = self.machine.groups.iter().map(|group| plain(&group.ident)).collect();
+        let names = each(&self.machine.groups, &|group| plain(&group.ident));
         let hint = if names.is_empty() {
             format!(": declare it, `#[fsm(group({name}))]`")
         } else {

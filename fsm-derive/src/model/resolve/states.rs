@@ -3,6 +3,7 @@
 use syn::{Attribute, Expr, ExprLit, Fields, Index, Lit, Member, Meta};
 
 use crate::{
+    each::each,
     model::{Field, Kind, Shape, State, plain},
     parse::Variant,
 };
@@ -24,7 +25,7 @@ pub(super) fn state(variant: &Variant) -> State {
         kind: Kind::Rest,
         initial: false,
         remove: false,
-        was: options.was.iter().map(syn::LitStr::value).collect(),
+        was: each(&options.was, &syn::LitStr::value),
         group: None,
         shape,
         fields,

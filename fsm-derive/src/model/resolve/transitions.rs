@@ -5,6 +5,7 @@ use syn::Ident;
 
 use super::{Resolver, saga::requires_saga, states};
 use crate::{
+    each::{each, indices},
     model::{Event, History, Kind, Origin, Transition, plain, snake},
     names,
     parse::{On, OnEvent, Target, Targets},
@@ -38,10 +39,10 @@ impl Resolver<'_> {
 
     /// Resolves an `#[on(…)]` on the enum or in `group(…)`, which several states share.
     pub(super) fn shared_transition(&mut self, on: &On, origin: Origin) {
-        let members: Vec<_> = match origin {
-            Origin::Group(group) => self.machine.members(group).collect(),
-            Origin::State | Origin::Enum => (0..self.machine.states.len()).collect(),
-        };
+        let members = indices(self.machine.states.len(), &|state| match origin {
+            Origin::Group(group) => self.machine.is_in(state, group),
+            Origin::State | Origin::Enum => true,
+        });
         let mut except = Vec::new();
         for ident in on.except.iter().flatten() {
             let Some(state) = self.state(ident) else { continue };
@@ -61,11 +62,13 @@ impl Resolver<'_> {
         let resolved = self.on(on);
         // Only its own `undo` leads on from a state that undoes a step.
         let forward = matches!(on.targets, Targets::Undo(_));
-        let accepts = |state: &usize| {
+        let mut sources = Vec::new();
+        for state in &members {
             let of = &self.machine.states[*state];
-            of.kind != Kind::End && !except.contains(state) && !(forward && of.undoes.is_some())
-        };
-        let sources: Vec<_> = members.iter().copied().filter(accepts).collect();
+            if of.kind != Kind::End && !except.contains(state) && !(forward && of.undoes.is_some()) {
+                sources.push(*state);
+            }
+        }
         if sources.is_empty() && !members.is_empty() && self.machine.complete {
             for event in &on.events {
                 let name = plain(&event.ident);
@@ -94,8 +97,10 @@ impl Resolver<'_> {
     }
 
     fn on<'o>(&mut self, on: &'o On) -> Option<Resolved<'o>> {
-        let read = |event: &'o OnEvent| Some((self.event(event)?, &event.ident));
-        let events: Vec<_> = on.events.iter().filter_map(read).collect();
+        let mut events = Vec::new();
+        for event in &on.events {
+            events.extend(self.event(event).map(|index| (index, &event.ident)));
+        }
         if let Some(method) = &on.method {
             match (&events[..], &on.events[..]) {
                 ([(event, _)], [_]) => self.method(*event, method),
@@ -139,7 +144,7 @@ impl Resolver<'_> {
             },
             Targets::History(history) => {
                 let history = self.history(on, history)?;
-                (self.machine.remembered(history.group).map(Some).collect(), Some(history))
+                (each(&self.machine.remembered(history.group), &|state| Some(*state)), Some(history))
             }
         };
         Some(Resolved { events, to, internal, history, undo })

@@ -6,6 +6,7 @@ use syn::Member;
 
 use super::Resolver;
 use crate::{
+    each::each,
     model::{Field, Kind, Wait, plain},
     parse, suggest,
 };
@@ -47,7 +48,7 @@ impl Resolver<'_> {
         let found = state.fields.iter().position(|field| field.name() == name);
         if found.is_none() {
             state.unresolved = true;
-            let names: Vec<_> = state.fields.iter().map(Field::name).collect();
+            let names = each(&state.fields, &Field::name);
             let variant = plain(&state.ident);
             let hint = if names.is_empty() {
                 format!(": add it to the variant, `{variant} {{ {name}: String }}`")
