@@ -27,12 +27,13 @@ const ROUNDS: usize = 5;
 const DATA_BYTES: usize = 200;
 
 pub(super) async fn print(server: &Server) {
-    let [mut bare, mut queued, mut small, mut one, mut many] = [const { Vec::new() }; 5];
+    let [mut bare, mut queued, mut small, mut one, mut many, mut calls] = [const { Vec::new() }; 6];
     for _ in 0..ROUNDS {
         bare.push(bare_statements(server, BARE).await);
         queued.push(queued_statements(server).await);
-        one.push(transitions(server, 1).await);
-        many.push(transitions(server, NODES).await);
+        one.push(transitions(server, 1, CALLERS).await);
+        many.push(transitions(server, NODES, CALLERS).await);
+        calls.push(transitions(server, 1, LANES).await);
         small.push(bare_statements(server, SMALL).await);
     }
     let over = |rates: &[f64], others: &[f64]| {
@@ -45,6 +46,8 @@ pub(super) async fn print(server: &Server) {
     line("  against bare statements", &over(&one, &bare), ">= 0.80x");
     line(&format!("transitions of {NODES} nodes, {CALLERS} callers each"), &rate(&many), "");
     line("  against bare statements", &over(&many, &bare), ">= 1.00x");
+    line(&format!("transitions of one node, {LANES} calls of {} groups", CALLERS / LANES), &rate(&calls), "");
+    line("  against bare statements", &over(&calls, &bare), "");
     line(&format!("the same bare statements by hand for {CALLERS} callers"), &rate(&queued), "");
     line("  transitions of one node against these", &over(&one, &queued), "");
     line("bare statements on tables of three columns", &rate(&small), "");
@@ -66,8 +69,9 @@ fn entering(data: &str) -> Entering {
     }
 }
 
-/// Each caller moves an instance of its own, again and again. Each node has a store object, with a thread and connections of its own.
-async fn transitions(server: &Server, nodes: usize) -> f64 {
+/// `callers` of each node move 256 instances again and again, as many in each call. Each node has a store object, with a thread and
+/// connections of its own.
+async fn transitions(server: &Server, nodes: usize, callers: usize) -> f64 {
     let schema = server.new_schema();
     let mut stores = Vec::with_capacity(nodes);
     for _ in 0..nodes {
@@ -75,51 +79,62 @@ async fn transitions(server: &Server, nodes: usize) -> f64 {
         stores.push(options.open().await.expect("the store opens"));
     }
     let count = Arc::new(AtomicU64::new(0));
-    let mut callers = JoinSet::new();
+    let mut tasks = JoinSet::new();
     let until = Instant::now() + TIME;
-    for (n, store) in (0..CALLERS * nodes).zip(stores.iter().cycle()) {
+    let groups = u64::try_from(CALLERS / callers).expect("a count");
+    for (n, store) in (0..callers * nodes).zip(stores.iter().cycle()) {
         let (store, data, count) = (store.clone(), data(), count.clone());
-        callers.spawn(async move {
-            let create = Create {
-                key: Key::new("Door", format!("door-{n}")),
-                incarnation: Uuid::now_v7(),
-                into: entering(&data),
-                cause: Cause::Caller,
-                idempotency_key: None,
-                origin: Origin::default(),
-            };
-            let mut row = commit(&store, Change::Create(create)).await;
+        tasks.spawn(async move {
+            let creations = (0..groups).map(|instance| creation(&format!("door-{n}-{instance}"), &data));
+            let mut rows = commit(&store, creations.collect()).await;
             while Instant::now() < until {
-                let transition = Transition {
-                    key: row.key.clone(),
-                    incarnation: row.incarnation,
-                    version: row.version,
-                    fence: None,
-                    from: row.state.clone(),
-                    event: "open".into(),
-                    payload: "null".into(),
-                    into: entering(&data),
-                    internal: false,
-                    cause: Cause::Caller,
-                    not_before: None,
-                    idempotency_key: None,
-                    origin: Origin::default(),
-                };
-                row = commit(&store, Change::Transition(transition)).await;
-                count.fetch_add(1, Ordering::Relaxed);
+                rows = commit(&store, rows.into_iter().map(|row| transition(row, &data)).collect()).await;
+                count.fetch_add(groups, Ordering::Relaxed);
             }
         });
     }
-    callers.join_all().await;
+    tasks.join_all().await;
     rate(count.load(Ordering::Relaxed))
 }
 
-async fn commit(store: &Postgres, change: Change) -> Row {
-    let verdicts = store.commit(vec![Group { changes: vec![change] }], SystemTime::now()).await;
-    match verdicts.expect("the server answers").remove(0) {
+fn creation(id: &str, data: &str) -> Group {
+    let create = Create {
+        key: Key::new("Door", id),
+        incarnation: Uuid::now_v7(),
+        into: entering(data),
+        cause: Cause::Caller,
+        idempotency_key: None,
+        origin: Origin::default(),
+    };
+    Change::Create(create).into()
+}
+
+fn transition(row: Row, data: &str) -> Group {
+    let transition = Transition {
+        key: row.key,
+        incarnation: row.incarnation,
+        version: row.version,
+        fence: None,
+        from: row.state,
+        event: "open".into(),
+        payload: "null".into(),
+        into: entering(data),
+        internal: false,
+        cause: Cause::Caller,
+        not_before: None,
+        idempotency_key: None,
+        origin: Origin::default(),
+    };
+    Change::Transition(transition).into()
+}
+
+async fn commit(store: &Postgres, groups: Vec<Group>) -> Vec<Row> {
+    let verdicts = store.commit(groups, SystemTime::now()).await.expect("the server answers");
+    let row = |verdict| match verdict {
         Verdict::Committed { mut rows } => rows.remove(0),
         other => panic!("{other:?}"),
-    }
+    };
+    verdicts.into_iter().map(row).collect()
 }
 
 /// The tables, the rows of `$1` (ids) and `$2` (data), and one statement for a batch of ids, versions and data.

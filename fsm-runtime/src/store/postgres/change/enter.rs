@@ -93,8 +93,7 @@ impl<'a> Move<'a> {
 /// must not undo it.
 const UNCHANGED: &str =
     "i.machine = a.machine AND i.id = a.id AND i.incarnation = a.incarnation AND i.version = a.version
-        AND i.fence = coalesce(a.claim, i.fence) AND i.schema <= a.schema AND a.now >= coalesce(a.not_before, a.now)
-        AND NOT EXISTS (SELECT 1 FROM known k WHERE k.ord = a.ord)";
+        AND i.fence = coalesce(a.claim, i.fence) AND i.schema <= a.schema AND a.now >= coalesce(a.not_before, a.now)";
 
 /// The begin of a new visit.
 const BEGIN: &str = "UPDATE {schema}.instances i
@@ -116,38 +115,73 @@ const STAY: &str = "UPDATE {schema}.instances i
         attempt = CASE WHEN a.claim IS NULL THEN i.attempt ELSE 0 END
     FROM asked a WHERE ";
 
-/// The statement of `action`, which changes the row so that `returned` are its columns, of which it shows some. `before` are the timers
-/// that run on.
-fn moving(action: &str, returned: &str, shown: &str, before: [&str; 2]) -> String {
-    let [running, timer_at] = timers::changed(before);
-    let parts = [
-        ("{action}", action),
-        ("{i.columns}", returned),
-        ("{m.columns}", shown),
-        ("{patch}", timers::PATCH),
-        ("{timers}", &running),
-        ("{timer_at}", &timer_at),
-    ];
-    template(include_str!("enter.sql"), &parts)
+/// Idempotency keys are looked up before versions.
+const KNOWN: &str = "known AS MATERIALIZED (
+    SELECT a.ord FROM asked a JOIN {schema}.keys k
+        ON k.machine = a.machine AND k.id = a.id AND k.incarnation = a.incarnation AND k.key = a.key
+    WHERE a.key IS NOT NULL
+), ";
+const UNKNOWN: &str = " AND NOT EXISTS (SELECT 1 FROM known k WHERE k.ord = a.ord)";
+const KEYED: &str = ", keyed AS (
+    INSERT INTO {schema}.keys (machine, id, incarnation, key, sequence, at)
+    SELECT t.machine, t.id, t.incarnation, t.key, t.sequence, t.at FROM told t WHERE t.key IS NOT NULL
+)";
+
+/// The forms of a statement of moves: what no move of a batch has is left out, because the server sets up each part for each batch.
+struct Forms([String; 4]);
+
+impl Forms {
+    /// The forms of `action`, which changes the row so that `returned` are its columns, of which it shows some. `before` are the timers
+    /// that run on.
+    fn new(action: &str, returned: &str, shown: &str, before: [&str; 2]) -> Self {
+        let form = |timers: bool, keys: bool| {
+            let [running, timer_at] = if timers { timers::changed(before) } else { before.map(str::to_owned) };
+            let [known, unknown, keyed] = if keys { [KNOWN, UNKNOWN, KEYED] } else { [""; 3] };
+            let parts = [
+                ("{action}", &*[action, unknown].concat()),
+                ("{known}", known),
+                ("{keyed}", keyed),
+                ("{i.columns}", returned),
+                ("{m.columns}", shown),
+                ("{patch}", if timers { timers::PATCH } else { "NULL::jsonb" }),
+                ("{timers}", &running),
+                ("{timer_at}", &timer_at),
+            ];
+            template(include_str!("enter.sql"), &parts)
+        };
+        Self([form(false, false), form(true, false), form(false, true), form(true, true)])
+    }
+
+    fn of(&self, moves: &[(Numbered<'_>, Move<'_>)]) -> &str {
+        let timers = moves.iter().any(|(_, to)| !to.into.timers.is_empty());
+        let keys = moves.iter().any(|(_, to)| to.idempotency_key.is_some());
+        let [plain, with_timers, with_keys, with_both] = &self.0;
+        match (timers, keys) {
+            (false, false) => plain,
+            (true, false) => with_timers,
+            (false, true) => with_keys,
+            (true, true) => with_both,
+        }
+    }
 }
 
 const NO_TIMERS: [&str; 2] = ["NULL::text", "NULL::timestamptz"];
 
 /// Moves that keep the row and begin a new visit.
 pub(super) fn begin<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Statement<'a>> {
-    static TEMPLATE: LazyLock<String> = LazyLock::new(|| {
-        moving(&[BEGIN, UNCHANGED].concat(), &columns(&[NO_DATA]), &of_moved(VISIT_COLUMNS), NO_TIMERS)
+    static FORMS: LazyLock<Forms> = LazyLock::new(|| {
+        Forms::new(&[BEGIN, UNCHANGED].concat(), &columns(&[NO_DATA]), &of_moved(VISIT_COLUMNS), NO_TIMERS)
     });
-    moves(&TEMPLATE, changes, batch, |to| !to.into.remove && to.kind != HistoryKind::Internal)
+    moves(&FORMS, changes, batch, |to| !to.into.remove && to.kind != HistoryKind::Internal)
 }
 
 /// Internal transitions.
 pub(super) fn stay<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Statement<'a>> {
-    static TEMPLATE: LazyLock<String> = LazyLock::new(|| {
+    static FORMS: LazyLock<Forms> = LazyLock::new(|| {
         let before = ["i.timers", "i.timer_at"];
-        moving(&[STAY, UNCHANGED].concat(), &columns(&[NO_DATA]), &of_moved(COLUMNS), before)
+        Forms::new(&[STAY, UNCHANGED].concat(), &columns(&[NO_DATA]), &of_moved(COLUMNS), before)
     });
-    moves(&TEMPLATE, changes, batch, |to| !to.into.remove && to.kind == HistoryKind::Internal)
+    moves(&FORMS, changes, batch, |to| !to.into.remove && to.kind == HistoryKind::Internal)
 }
 
 /// The row at the begin of a new visit: what the server has decided, and what the change says. `None` for other changes.
@@ -216,15 +250,15 @@ const MOVED_ROW: [(&str, &str); 20] = [
 
 /// The rows of moves to a state that keeps no row.
 pub(super) fn leave<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Statement<'a>> {
-    static TEMPLATE: LazyLock<String> = LazyLock::new(|| {
+    static FORMS: LazyLock<Forms> = LazyLock::new(|| {
         let action = ["DELETE FROM {schema}.instances i USING asked a WHERE ", UNCHANGED].concat();
-        moving(&action, &columns(&MOVED_ROW), &of_moved(COLUMNS), NO_TIMERS)
+        Forms::new(&action, &columns(&MOVED_ROW), &of_moved(COLUMNS), NO_TIMERS)
     });
-    moves(&TEMPLATE, changes, batch, |to| to.into.remove)
+    moves(&FORMS, changes, batch, |to| to.into.remove)
 }
 
 fn moves<'a>(
-    template: &'static str,
+    forms: &'static Forms,
     changes: &[Numbered<'a>],
     batch: Batch,
     are: impl Fn(&Move<'a>) -> bool,
@@ -233,7 +267,7 @@ fn moves<'a>(
     if moves.is_empty() {
         return Vec::new();
     }
-    let statement = common(template, batch, &moves, |to| to.incarnation)
+    let statement = common(forms.of(&moves), batch, &moves, |to| to.incarnation)
         .numbers(moves.iter().map(|(_, to)| stored(to.version)))
         .optional_numbers(moves.iter().map(|(_, to)| to.fence.map(stored)))
         .once(moves.iter().map(|(_, to)| &*to.into.state), Type::TEXT_ARRAY)

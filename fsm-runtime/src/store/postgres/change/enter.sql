@@ -1,5 +1,5 @@
--- Transitions and overrides. Keys are looked up before versions. A column with
--- one value for all rows is sent as an array of one item, because each item of an array takes time.
+-- Transitions and overrides. A column with one value for all rows is sent as an array of one item, because each item of an array takes
+-- time.
 WITH asked AS MATERIALIZED (
     SELECT a.*, {patch} AS patch FROM (
     SELECT a.*, coalesce(a.asked_at, clock_timestamp()) AS now FROM (
@@ -14,11 +14,7 @@ WITH asked AS MATERIALIZED (
                 $20::text[], $21::text[], $22::text[], $23::text[], $24::text[], $25::timestamptz[])
         AS a(ord, machine, id, incarnation, asked_at, version, claim, state, schema, data, context, keeps_context, timers, work, kind,
              from_state, event, payload, cause, key, actor, trace, not_before)) a) a
-), known AS MATERIALIZED (
-    SELECT a.ord FROM asked a JOIN {schema}.keys k
-        ON k.machine = a.machine AND k.id = a.id AND k.incarnation = a.incarnation AND k.key = a.key
-    WHERE a.key IS NOT NULL
-), moved AS (
+), {known}moved AS (
     {action}
     RETURNING a.ord, {i.columns}, a.kind, a.from_state, a.event, a.payload, a.data AS new_data, a.cause, a.key, a.actor, a.trace, a.now
 ), told AS (
@@ -28,8 +24,5 @@ WITH asked AS MATERIALIZED (
         e.event, e.state, e.payload, e.new_data, e.context, e.cause, e.key, e.actor, e.trace, e.now, e.shard >> 6
     FROM (SELECT m.* FROM moved m ORDER BY m.ord) e
     RETURNING h.machine, h.id, h.incarnation, h.key, h.sequence, h.at
-), keyed AS (
-    INSERT INTO {schema}.keys (machine, id, incarnation, key, sequence, at)
-    SELECT t.machine, t.id, t.incarnation, t.key, t.sequence, t.at FROM told t WHERE t.key IS NOT NULL
-),
+){keyed},
 {outcome}
