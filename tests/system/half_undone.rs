@@ -119,7 +119,7 @@ impl World {
     fn builder(&self) -> Builder {
         let rename = |mut old: OldState| {
             if old.state == "Releasing" {
-                old.state = "ReleasingSeat".to_owned();
+                old.state = "ReleasingSeat".into();
             }
             Ok(old)
         };
