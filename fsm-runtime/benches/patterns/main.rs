@@ -6,7 +6,8 @@
 //! - the commits of `once` and of a lock, as SQLite's write-ahead log shows them;
 //! - the calls of the store while 10,000 callers of a process wait for one lock, which this or another process holds;
 //! - calls of `once` and cycles of a lock per second, on a file and in memory, compared with transitions by as many callers. Both need
-//!   two commits, and a transition one. Medians of paired runs.
+//!   two commits, and a transition one. Medians of paired runs;
+//! - the latency of transitions while others call `once` all the time.
 
 mod counting;
 
@@ -40,6 +41,7 @@ fn main() {
         counted_commits().await;
         waiting_callers().await;
         throughput().await;
+        beside_once().await;
     });
 }
 
@@ -261,4 +263,27 @@ async fn cycles_of_locks(runtime: &Runtime, callers: usize) -> f64 {
         }
     };
     rate(callers, cycle).await
+}
+
+/// The latency of a lone caller's transitions while others call `once` all the time, which must not starve them.
+async fn beside_once() {
+    for callers in [0, 64] {
+        let dir = tempfile::tempdir().expect("a folder");
+        let store = Sqlite::open(dir.path().join("patterns.db")).await.expect("a store");
+        let runtime = Arc::new(client(store).await);
+        let doors = runtime.machines::<Door>();
+        doors.create("front", door::Closed).await.expect("a door");
+        let others = tokio::spawn(calls_of_once(runtime.clone(), callers));
+        let (mut times, began) = (Vec::new(), Instant::now());
+        while began.elapsed() < LASTS {
+            let asked = Instant::now();
+            doors.fire("front", door::event::Turn).await.map(drop).expect("it is turned");
+            times.push(asked.elapsed());
+        }
+        others.await.expect("it ends");
+        times.sort();
+        let what = format!("transition beside {callers} callers of `once`, file, median and p99");
+        let (median, p99) = (times[times.len() / 2], times[times.len() * 99 / 100]);
+        show(&what, "< 100 ms", &format!("{median:.1?}, {p99:.1?}"));
+    }
 }
