@@ -161,9 +161,10 @@ pub mod prelude {
     pub use fsm_core::{Name as _, StateMachine};
 }
 
-/// Items for generated code only.
+/// Items for generated code and for benchmarks only.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::controller::RateCheck;
     pub use crate::machine::{Deadline, Seal, time_left};
     pub use crate::records::FireOnAnyRecord;
     pub use crate::store::TimerDue;

@@ -21,6 +21,8 @@ mod machine;
 #[allow(dead_code, reason = "the example repairs what it has broken")]
 #[path = "../../examples/src/bin/trip/providers.rs"]
 mod providers;
+#[path = "../common/trips.rs"]
+mod trips;
 
 use std::path::Path;
 

@@ -15,6 +15,7 @@ mod error_kinds;
 mod fire_by_id;
 mod group_requests;
 mod groups;
+mod half_undone;
 mod history;
 mod hostile;
 mod job;

@@ -25,6 +25,7 @@ pub(crate) use idle::until_idle;
 pub use shutdown::{HowStopped, Shutdown, StoppedWorker};
 pub(crate) use workers::{Drivers, policy::Policies};
 pub use workers::{
+    gate::RateCheck,
     policy::Policy,
     status::{Status, WorkerPhase, WorkerStatus},
 };

@@ -88,13 +88,13 @@ pub(crate) async fn counts(
     Ok(counts)
 }
 
-/// A page of the rows that are in the declared state `wanted`, which `filter` selects by its stored names.
+/// A page of the rows that are in one of the declared states `wanted`, which `filter` selects by their stored names.
 pub(crate) async fn list(
     store: &dyn Store,
     migrations: &Migrations,
     graph: &Graph,
     mut filter: Filter,
-    wanted: &str,
+    wanted: &[&'static str],
 ) -> Result<Page<Row>, StoreError> {
     let mut older: Vec<InUse> = Vec::new();
     if migrations.are_declared(graph.machine)
@@ -110,7 +110,9 @@ pub(crate) async fn list(
         let moved = older.into_iter().filter(|it| moved_by_steps(graph, &it.state, it.schema));
         states.extend(moved.map(|it| it.state));
     }
-    let is_wanted = |row: &Row| row.schema >= graph.version || state(migrations, graph, row) == Some(wanted);
+    let is_wanted = |row: &Row| {
+        row.schema >= graph.version || state(migrations, graph, row).is_some_and(|state| wanted.contains(&state))
+    };
     let mut found = Vec::new();
     let limit = filter.limit;
     loop {

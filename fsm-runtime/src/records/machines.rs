@@ -18,7 +18,7 @@ use crate::{
         StoreError,
     },
 };
-use fsm_core::{Name, StateMachine, Target};
+use fsm_core::{StateMachine, Target};
 use std::{fmt, marker::PhantomData, sync::Arc};
 
 /// The longest id, in bytes.
@@ -179,6 +179,23 @@ impl<M: Durable> Machines<M> {
         Ok(machine.wrap_any(RecordMeta::of(&self.engine, &self.origin, row, context)))
     }
 
+    /// The step that was not undone, if the saga that `row` describes is half undone: the state that undoes the step is parked, so that
+    /// step and those before it still have their effects. `None` for an instance that is not parked, is parked in another
+    /// state, or has no saga. The reason is in [`Row::parked`]. [`ListQuery::half_undone`] lists these instances.
+    ///
+    /// ```
+    /// # use fsm_runtime::{Durable, Machines, ReadError};
+    /// async fn is_half_undone<M: Durable>(machines: &Machines<M>, id: &str) -> Result<bool, ReadError> {
+    ///     Ok(machines.half_undone(&machines.row(id).await?).is_some())
+    /// }
+    /// ```
+    #[must_use]
+    pub fn half_undone(&self, row: &Row) -> Option<M::State> {
+        row.parked.as_ref().filter(|_| *row.key.machine == *M::GRAPH.machine)?;
+        let state = older::state(&self.engine.migrations, M::GRAPH, row)?;
+        M::GRAPH.saga?.undoes(state)?.state.parse().ok()
+    }
+
     /// The instance if it is in state `S`; `None` if it is in another state.
     ///
     /// # Errors
@@ -236,8 +253,8 @@ impl<M: Durable> Machines<M> {
         let list = List::of(&filter);
         let after = list.open(filter.after.as_deref())?;
         let (store, filter) = (&*self.engine.store, Filter { after, ..filter });
-        let page = match query.state() {
-            Some(state) => older::list(store, &self.engine.migrations, M::GRAPH, filter, state.as_str()).await?,
+        let page = match query.states(M::GRAPH) {
+            Some(states) => older::list(store, &self.engine.migrations, M::GRAPH, filter, &states).await?,
             None => store.list(filter).await?,
         };
         Ok(list.close(page))

@@ -104,7 +104,8 @@ impl<S: Name> ListQuery<S> {
 
     /// Only instances of a saga that are parked in a compensation: its step and those before it are not undone. Each row
     /// has the reason; after you have removed its cause, [`unpark`](crate::Machines::unpark) continues to undo. A machine without a saga has
-    /// none. With [`in_state`](Self::in_state), only those whose undoing stopped there.
+    /// none. With [`in_state`](Self::in_state), only those whose undoing stopped there. Includes rows of older schema versions, as
+    /// [`in_state`](Self::in_state) does.
     pub fn half_undone(mut self) -> Self {
         self.only = Some(Only::Parked);
         self.half_undone = true;
@@ -132,25 +133,24 @@ impl<S: Name> ListQuery<S> {
         self
     }
 
-    pub(super) fn state(&self) -> Option<S> {
-        self.state
+    /// The declared states that are wanted, unless all are.
+    pub(super) fn states(&self, graph: &Graph) -> Option<Vec<&'static str>> {
+        if !self.half_undone {
+            return self.state.map(|state| vec![state.as_str()]);
+        }
+        let is_wanted = |name: &&'static str| self.state.is_none_or(|state| state.as_str() == *name);
+        Some(graph.saga.into_iter().flat_map(SagaInfo::compensations).filter(is_wanted).collect())
     }
 
-    /// The stored names of the states that are wanted, unless all are.
-    fn states(&self, graph: &Graph) -> Option<Vec<String>> {
-        let is_wanted = |name: &str| self.state.is_none_or(|state| state.as_str() == name);
-        let names: Vec<_> = if self.half_undone {
-            graph.saga.into_iter().flat_map(SagaInfo::compensations).filter(|name| is_wanted(name)).collect()
-        } else {
-            vec![self.state?.as_str()]
-        };
-        Some(names.into_iter().flat_map(|name| graph.stored_names(name)).map(str::to_owned).collect())
+    fn stored_states(&self, graph: &Graph) -> Option<Vec<String>> {
+        let stored = self.states(graph)?.into_iter().flat_map(|name| graph.stored_names(name));
+        Some(stored.map(str::to_owned).collect())
     }
 
     pub(super) fn filter(&self, graph: &Graph) -> Filter {
         Filter {
             machine: graph.machine.to_owned(),
-            states: self.states(graph),
+            states: self.stored_states(graph),
             id_prefix: self.id_prefix.clone(),
             entered_before: self.entered_before,
             only: self.only,

@@ -133,7 +133,7 @@ impl Pages {
             limit: PAGE,
             ..Filter::new(graph.machine)
         };
-        let page = engine.asked("list", older::list(store, &engine.migrations, graph, filter, name)).await?;
+        let page = engine.asked("list", older::list(store, &engine.migrations, graph, filter, &[name])).await?;
         self.ended = page.next.is_none();
         self.after = page.next;
         let mine = page.items.into_iter().filter(|row| self.buckets.contains(bucket(row.shard)));

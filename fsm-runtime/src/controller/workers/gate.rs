@@ -109,6 +109,25 @@ impl StateRate {
     }
 }
 
+/// The check of a rate, which no public function makes alone. For the benchmark `patterns`.
+#[allow(missing_debug_implementations, reason = "nobody prints it")]
+pub struct RateCheck(StateRate);
+
+impl RateCheck {
+    /// A rate that nothing was used of.
+    #[must_use]
+    pub fn new(rate: Rate) -> Self {
+        let live = watch::channel(LiveNodes::default()).1;
+        Self(StateRate::new(rate, Clock::system(), live, "benchmark"))
+    }
+
+    /// Uses a start of `key`. Returns whether there was one.
+    pub fn start(&mut self, key: &Arc<str>) -> bool {
+        let now = self.0.clock.elapsed();
+        self.0.start(&Some(key.clone()), now).is_ok()
+    }
+}
+
 fn limiter(rate: Rate, burst: NonZeroU32, clock: &Clock) -> Limiter {
     // An interval of zero is refused when the policy is given.
     let interval = rate.interval().max(Duration::from_nanos(1));

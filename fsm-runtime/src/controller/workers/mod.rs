@@ -1,6 +1,6 @@
 //! The workers of this process: their slots and claims, their start, their end, and what their end means for the row.
 
-mod gate;
+pub(super) mod gate;
 mod machines;
 pub(super) mod policy;
 mod result;

@@ -196,13 +196,14 @@ impl Sqlite {
 }
 
 impl Sqlite {
-    /// As a write that goes first; notifies of it.
+    /// Notifies of the change. It waits in the queue: with many calls of `once`, such changes arrive all the time, and transitions would
+    /// never be committed if they went first. Only renewals do.
     fn change_entries<T: Send + 'static>(
         &self,
         change: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> StoreFuture<'_, T> {
         Box::pin(async move {
-            let changed = self.0.writer.write_first(change).await;
+            let changed = self.0.writer.write(change).await;
             self.0.entry_changes.send_replace(());
             changed
         })

@@ -11,16 +11,26 @@ mod blocked;
 mod clocks;
 mod commits;
 mod contention;
+mod coordination;
 mod failover;
 mod kills;
+mod limits;
 mod locks;
 mod network;
 mod process;
 mod restarts;
+mod sagas;
 mod stops;
 mod versions;
 mod witness;
 mod work;
+
+#[path = "../../../../examples/src/bin/trip/machine.rs"]
+mod machine;
+#[path = "../../../../examples/src/bin/trip/providers.rs"]
+mod providers;
+#[path = "../../../common/trips.rs"]
+mod trips;
 
 use std::{
     future::Future,

@@ -1,5 +1,6 @@
 //! A node as a process of its own: this binary again, with one test. It works and calls until its standard input ends.
 
+use super::{coordination, sagas};
 use fsm_runtime::{
     DurableState, Runtime, TransitionError,
     prelude::*,
@@ -66,6 +67,21 @@ pub(crate) enum Alarm {
 }
 
 /// What a process does.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) enum Role {
+    /// Works on errands, and has callers.
+    Errands,
+    /// Commits with statements that wait for the file `go`.
+    WaitsInStatements,
+    /// Works on trips.
+    Trips,
+    /// Takes the lock `printer` again and again.
+    Locks,
+    /// Runs a function under the key `charge`, which does not return.
+    Once,
+}
+
+/// A process.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Node {
     pub(crate) url: String,
@@ -76,8 +92,7 @@ pub(crate) struct Node {
     pub(crate) lease: Duration,
     /// Tasks that create errands, and call some off.
     pub(crate) callers: usize,
-    /// Commits with statements that wait for the file `go`, instead of the above.
-    pub(crate) waits_in_statements: bool,
+    pub(crate) role: Role,
     /// How far its clock is off, such as `+1h`.
     pub(crate) clock: Option<String>,
 }
@@ -171,9 +186,16 @@ pub(crate) fn now() -> u64 {
 async fn work(node: Node) {
     let store = Postgres::options(&node.url).schema(&node.schema).timeout(Duration::from_mins(1));
     let store = store.open().await.expect("the store opens");
-    if node.waits_in_statements {
-        return wait_in_statements(&node, store).await;
+    match node.role {
+        Role::Errands => work_on_errands(node, store).await,
+        Role::WaitsInStatements => wait_in_statements(&node, store).await,
+        Role::Trips => sagas::book(&node, store).await,
+        Role::Locks => coordination::lock_again_and_again(&node, store).await,
+        Role::Once => coordination::charge_without_end(&node, store).await,
     }
+}
+
+async fn work_on_errands(node: Node, store: Postgres) {
     let builder = Runtime::builder(store).machine::<Errand, _>(Files::open(&node)).machine::<Alarm, _>(());
     let builder = builder.node(&node.name).lease_ttl(node.lease);
     let builder = builder.poll_interval(Duration::from_millis(500)).max_attempts(1_000_000);
@@ -191,7 +213,7 @@ async fn work(node: Node) {
     runtime.shutdown(Duration::from_secs(1)).await;
 }
 
-async fn input_ended() {
+pub(crate) async fn input_ended() {
     let ended = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
     ended.await.expect("it reads").expect("standard input");
 }
@@ -344,7 +366,7 @@ impl Node {
             name: name.to_owned(),
             lease: Duration::from_secs(3),
             callers: 0,
-            waits_in_statements: false,
+            role: Role::Errands,
             clock: None,
         }
     }

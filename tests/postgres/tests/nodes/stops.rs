@@ -1,7 +1,7 @@
 //! A process that is stopped for longer than its lease, and goes on.
 
 use super::{
-    process::{Errand, Node, Process, errand, now},
+    process::{Errand, Node, Process, Role, errand, now},
     soon, until,
     witness::{Faults, Witness},
 };
@@ -68,7 +68,7 @@ async fn n3_n4_a_stopped_process_loses_its_work_and_comes_back() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn n5_a_process_stopped_in_its_statements_holds_up_no_one() {
     let (server, folder) = (Server::shared(), tempfile::tempdir().unwrap());
-    let node = Node { waits_in_statements: true, ..Node::new(server, folder.path(), "a") };
+    let node = Node { role: Role::WaitsInStatements, ..Node::new(server, folder.path(), "a") };
     let client = client(&node).await;
     let errands = client.machines::<Errand>();
     errands.create("long", errand::First).await.unwrap();

@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     clock::Stopwatch,
     store::{
-        Attempts, Key, MAX_VALUE_BYTES, Origin, Purge, Release,
+        Attempts, Ephemerals as _, Key, MAX_VALUE_BYTES, NewEphemeral, Origin, Purge, Release,
         sqlite::{
             Sqlite,
             connection::{patience, schema},
@@ -17,6 +17,7 @@ use std::{
     pin::pin,
     sync::atomic::Ordering::SeqCst,
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 use uuid::Uuid;
 
@@ -121,6 +122,28 @@ async fn urgent_jobs_bypass_a_full_queue() {
     }
     let order = order.lock();
     assert_eq!((order[0], order.len()), ("urgent", QUEUE + 11));
+}
+
+/// Other changes of entries can arrive all the time, and would delay a batch without end.
+#[tokio::test]
+async fn only_renewals_of_entries_are_urgent() {
+    let store = Sqlite::in_memory().unwrap();
+    let go = hold(&store.0.writer);
+    let (now, ttl) = (SystemTime::now(), Duration::from_secs(9));
+    let (name, id, holder) = ("a".to_owned(), "1".to_owned(), "it".to_owned());
+    let entry = NewEphemeral { kind: "lock", name, id: id.clone(), holder, value: None, ttl };
+    let mut entered = store.enter(entry, now);
+    let mut removed = store.remove_entry(id.clone(), now);
+    let mut renewed = store.renew_entry(id, ttl, now);
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(entered.as_mut().poll(&mut cx).is_pending());
+    assert!(removed.as_mut().poll(&mut cx).is_pending());
+    assert!(renewed.as_mut().poll(&mut cx).is_pending());
+    assert_eq!(store.0.writer.urgent.lock().len(), 1, "the renewal");
+    drop(go);
+    entered.await.unwrap();
+    removed.await.unwrap();
+    assert!(!renewed.await.unwrap(), "it was served before the entry was there");
 }
 
 /// A writer without a thread that serves its queue: a call either commits inline or waits forever.
