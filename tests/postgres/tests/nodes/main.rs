@@ -11,6 +11,7 @@ mod blocked;
 mod clocks;
 mod commits;
 mod contention;
+mod coordination;
 mod failover;
 mod kills;
 mod locks;
