@@ -110,7 +110,7 @@ pub(crate) async fn killed_processes_call_once(place: Place) -> String {
         let before = results.by_key().len();
         // In the midst of the work.
         while results.by_key().len() < before + KEYS * 9 / 10 {
-            moment(50, 250).await;
+            moment(100, 500).await;
             crowd.kill(crowd.random());
         }
         for mut process in crowd.processes.drain(..) {

@@ -135,7 +135,8 @@ fn without_a_thread(file: &Path, in_place: bool) -> (Writer, mpsc::Receiver<Queu
     let writer = Writer {
         opened: Opened::of(file.clone()),
         turns: Arc::new(Turns::new(
-            Committer::new(connection, file.clone(), notices.clone(), MAX_VALUE_BYTES).unwrap(),
+            Committer::new(connection, file.clone(), (notices.clone(), watch::Sender::new(())), MAX_VALUE_BYTES)
+                .unwrap(),
             in_place,
         )),
         file,
