@@ -4,7 +4,7 @@
 //!
 //! `FSM_CRASH_ROUNDS=10000 FSM_CRASH_SECONDS=3600 cargo test -p tests --test crash` sets the kills of writers (default 300; a tenth
 //! as many for migrations and openings) and the seconds for workers (default 240). There is no test harness, because this
-//! binary is also the processes that are killed.
+//! binary is also the processes that are killed. `FSM_CHAOS_SECONDS` sets how long each test of [`coordination`] runs.
 
 mod backups;
 mod coordination;

@@ -16,6 +16,7 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
+    task::{Context, Waker},
     time::{Duration, Instant, SystemTime},
 };
 use tempfile::TempDir;
@@ -244,6 +245,20 @@ async fn g2_a_holder_that_stalls_learns_that_its_lock_is_lost() {
     lock.release().await.unwrap();
     assert!(held(first.locks().try_acquire("nightly", TTL).await).is_some(), "what it does not own is not released");
     drop(next);
+}
+
+/// A process that was stopped asks before any task of it runs.
+#[tokio::test]
+async fn g2_a_holder_that_goes_on_knows_at_once_what_it_lost() {
+    let world = World::new();
+    let runtime = world.runtime().await;
+    let lock = runtime.locks().acquire("nightly", TTL).await.unwrap();
+    let mut lost = Box::pin(lock.lost());
+    let mut context = Context::from_waker(Waker::noop());
+    world.clock.advance(TTL / 6 * 5 - Duration::from_millis(1));
+    assert!(!lock.is_lost() && lost.as_mut().poll(&mut context).is_pending());
+    world.clock.advance(Duration::from_millis(1));
+    assert!(lost.as_mut().poll(&mut context).is_ready() && lock.is_lost());
 }
 
 /// The store does not answer. The holder stops by its own clock, before its lease ends.

@@ -1,7 +1,7 @@
 //! G1 to G4: processes that lock, lead, call once and register are killed, and stopped for longer than their leases, at random. What they
 //! did is in a file that all of them append to, outside of the store: see [`witness`].
 //!
-//! `FSM_CHAOS_SECONDS=600` sets how long each of the tests runs (default 4). The tests of the PostgreSQL store share these.
+//! `FSM_CHAOS_SECONDS=600` sets how long each of the tests runs (default 2). The tests of the PostgreSQL store share these.
 
 mod calls;
 mod leaders;
@@ -31,7 +31,7 @@ const LATE: Duration = Duration::from_secs(5);
 /// # Panics
 /// If the variable is set to something other than a number.
 fn chaos() -> Duration {
-    let seconds = std::env::var("FSM_CHAOS_SECONDS").map_or(4, |text| text.parse().expect("a number of seconds"));
+    let seconds = std::env::var("FSM_CHAOS_SECONDS").map_or(2, |text| text.parse().expect("a number of seconds"));
     Duration::from_secs(seconds)
 }
 
