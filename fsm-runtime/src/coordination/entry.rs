@@ -97,7 +97,7 @@ impl Entry {
             };
             let lapses = until.duration_since(engine.now()).unwrap_or_default();
             let looked = engine.clock.elapsed();
-            let changed = async {
+            let again = async {
                 tokio::select! {
                     _ = changes.changed() => {}
                     () = engine.clock.sleep(lapses.clamp(PAUSE, POLL)) => {}
@@ -109,7 +109,7 @@ impl Entry {
                 biased;
                 () = engine.closing.cancelled() => return Ok(Waited::ShuttingDown),
                 () = self.lease.lost() => return Ok(Waited::Gone),
-                () = changed => {}
+                () = again => {}
             }
         }
     }

@@ -79,7 +79,8 @@ impl Committer {
     pub(super) fn new(
         mut connection: Connection,
         file: Arc<StoreFile>,
-        (notices, entry_changes): (broadcast::Sender<Notice>, watch::Sender<()>),
+        notices: broadcast::Sender<Notice>,
+        entry_changes: watch::Sender<()>,
         max_value_bytes: usize,
     ) -> rusqlite::Result<Self> {
         let guard = Guard::install(&mut connection)?;

@@ -97,8 +97,8 @@ impl Writer {
         let notices = broadcast::Sender::new(UNHEARD);
         let urgent = Urgent::default();
         let entry_changes = watch::Sender::new(());
-        let told = (notices.clone(), entry_changes.clone());
-        let committer = Committer::new(connection, file.clone(), told, options.max_value_bytes)
+        let (sender, bytes) = (entry_changes.clone(), options.max_value_bytes);
+        let committer = Committer::new(connection, file.clone(), notices.clone(), sender, bytes)
             .map_err(|e| error::opening(&file, &e))?;
         let turns = Arc::new(Turns::new(committer, options.commit_in_place));
         let in_memory = &**file == Path::new(":memory:");
