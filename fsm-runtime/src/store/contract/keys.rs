@@ -1,12 +1,12 @@
 //! Promises about idempotency keys.
 
 use super::build::{committed, create, entering, fire, get, history, key, random_text, verdict};
-use crate::{
-    MAX_ID_BYTES,
-    store::{Change, Create, Entering, MAX_KEY_BYTES, Store, Transition, Verdict},
-};
+use crate::store::{Change, Create, Entering, MAX_KEY_BYTES, Store, Transition, Verdict};
 use std::sync::Arc;
 use uuid::Uuid;
+
+/// The longest id that the handles of machines accept.
+const LONGEST_ID: usize = 512;
 
 /// A repeated change under its key is a duplicate with the first result; another change under that key is refused.
 pub async fn x3_an_idempotency_key_applies_once(store: &Arc<dyn Store>) {
@@ -53,7 +53,7 @@ pub async fn x3_an_idempotency_key_applies_once(store: &Arc<dyn Store>) {
 /// The longest key fits beside the longest id, and a longer one is refused.
 pub async fn x3_the_longest_idempotency_key_fits(store: &Arc<dyn Store>) {
     let keyed = |bytes| {
-        let creation = create(&random_text(MAX_ID_BYTES), entering("Closed"));
+        let creation = create(&random_text(LONGEST_ID), entering("Closed"));
         vec![Change::Create(Create { idempotency_key: Some(random_text(bytes)), ..creation })]
     };
     let long = verdict(store, keyed(MAX_KEY_BYTES + 1)).await;
