@@ -1,11 +1,13 @@
 //! Processes that are killed and stopped at random moments while they write ([`writers`], [`stops`]), work ([`workers`]), migrate rows or
-//! create the tables ([`migration`]), copy the store ([`backups`]), fire the events of waits ([`waits`]), enter states ([`enters`]), or undo what they did ([`sagas`]). And processes that do nothing ([`idle`]), or lack a right ([`rights`]).
+//! create the tables ([`migration`]), copy the store ([`backups`]), fire the events of waits ([`waits`]), enter states ([`enters`]), undo what they did ([`sagas`]), or lock, lead,
+//! call once and register ([`coordination`]). And processes that do nothing ([`idle`]), or lack a right ([`rights`]).
 //!
 //! `FSM_CRASH_ROUNDS=10000 FSM_CRASH_SECONDS=3600 cargo test -p tests --test crash` sets the kills of writers (default 300; a tenth
 //! as many for migrations and openings) and the seconds for workers (default 240). There is no test harness, because this
-//! binary is also the processes that are killed.
+//! binary is also the processes that are killed. `FSM_CHAOS_SECONDS` sets how long each test of [`coordination`] runs.
 
 mod backups;
+mod coordination;
 mod enters;
 mod idle;
 mod migration;
@@ -36,6 +38,10 @@ const RIGHTS: &str = "x5_a_refusal_by_the_system_names_the_remedy";
 const W2: &str = "w2_killed_processes_fire_each_wait_once";
 const U4: &str = "u4_killed_trips_are_booked_or_undone";
 const ENTERS: &str = "killed_processes_run_enter_once_per_entry";
+const G1: &str = "g1_killed_processes_call_once";
+const G2: &str = "g2_killed_and_stopped_holders_lose_their_locks";
+const G3: &str = "g3_killed_and_stopped_leaders_are_followed";
+const G4: &str = "g4_killed_services_are_gone";
 const L1: &str = "l1_l2_killed_and_stopped_processes_lose_their_claims";
 
 fn main() {
@@ -70,7 +76,10 @@ fn main() {
     if let Some(path) = std::env::var_os(rights::REFUSED) {
         return executor.block_on(rights::be_refused(Path::new(&path)));
     }
-    let names = [X1, X5_ROWS, X5_TABLES, X5_BACKUPS, IDLE, STOPS, RIGHTS, W2, ENTERS, U4, L1];
+    if let Ok(text) = std::env::var(coordination::PROCESS) {
+        return executor.block_on(coordination::run(&text));
+    }
+    let names = [X1, X5_ROWS, X5_TABLES, X5_BACKUPS, IDLE, STOPS, RIGHTS, W2, ENTERS, U4, G1, G2, G3, G4, L1];
     // `cargo test -- --list`.
     if std::env::args().any(|argument| argument == "--list") {
         return names.iter().for_each(|name| println!("{name}: test"));
@@ -100,6 +109,10 @@ fn main() {
             W2 => executor.block_on(waits::killed_processes_fire_each_wait_once(rounds / 10)),
             U4 => executor.block_on(sagas::killed_trips_are_booked_or_undone(rounds / 10)),
             ENTERS => executor.block_on(enters::each_entry_runs_its_function_once(rounds / 10)),
+            G1 => executor.block_on(in_a_file(coordination::killed_processes_call_once)),
+            G2 => executor.block_on(in_a_file(coordination::killed_and_stopped_holders_lose_their_locks)),
+            G3 => executor.block_on(in_a_file(coordination::killed_and_stopped_leaders_are_followed)),
+            G4 => executor.block_on(in_a_file(coordination::killed_services_are_gone)),
             RIGHTS => executor.block_on(rights::a_refusal_by_the_system_names_the_remedy()),
             _ => executor
                 .block_on(workers::killed_and_stopped_processes_lose_their_claims(number("FSM_CRASH_SECONDS", 240))),
@@ -107,6 +120,13 @@ fn main() {
         println!("test {name} ... ok ({done})");
     }
     println!("\ntest result: ok. {} passed; 0 failed; 0 ignored; 0 measured; 0 filtered out", names.len());
+}
+
+/// The output of a test whose processes meet in a new file.
+async fn in_a_file(test: impl AsyncFnOnce(coordination::Place) -> String) -> String {
+    let dir = tempfile::tempdir().expect("a folder");
+    let store = coordination::StoreAt::Sqlite(dir.path().join("store.db"));
+    test(coordination::Place { store, folder: dir.path().to_owned(), arguments: Vec::new() }).await
 }
 
 /// # Panics

@@ -1,13 +1,13 @@
 //! Locks, leaders, calls that are made once, and services, over several runtimes on one file.
 
 use fsm_runtime::{
-    ErrorKind, Runtime,
+    ErrorKind, Runtime, StartPosition,
     clock::ManualClock,
     coordination::{
         CoordinationError, Leader, LockError, OnceAttempt, OnceError, Service, ServiceChange, ServiceInstance,
         ServiceWatch,
     },
-    store::{Store as _, sqlite::Sqlite},
+    store::{MAX_KEY_BYTES, Store as _, sqlite::Sqlite},
 };
 use serde_json::json;
 use std::{
@@ -16,6 +16,7 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
+    task::{Context, Waker},
     time::{Duration, Instant, SystemTime},
 };
 use tempfile::TempDir;
@@ -246,6 +247,20 @@ async fn g2_a_holder_that_stalls_learns_that_its_lock_is_lost() {
     drop(next);
 }
 
+/// A process that was stopped asks before any task of it runs.
+#[tokio::test]
+async fn g2_a_holder_that_goes_on_knows_at_once_what_it_lost() {
+    let world = World::new();
+    let runtime = world.runtime().await;
+    let lock = runtime.locks().acquire("nightly", TTL).await.unwrap();
+    let mut lost = Box::pin(lock.lost());
+    let mut context = Context::from_waker(Waker::noop());
+    world.clock.advance(TTL / 6 * 5 - Duration::from_millis(1));
+    assert!(!lock.is_lost() && lost.as_mut().poll(&mut context).is_pending());
+    world.clock.advance(Duration::from_millis(1));
+    assert!(lost.as_mut().poll(&mut context).is_ready() && lock.is_lost());
+}
+
 /// The store does not answer. The holder stops by its own clock, before its lease ends.
 #[tokio::test]
 async fn g2_a_holder_without_its_store_stops_in_time() {
@@ -278,6 +293,36 @@ async fn g2_a_late_holder_is_refused_by_its_fence() {
     };
     assert_eq!(write("by the holder", next.fence()), 1);
     assert_eq!(write("too late", late.fence()), 0);
+}
+
+/// A waiting lock looks again when entries change, and not at each commit.
+#[tokio::test]
+async fn g2_only_changes_of_entries_wake_those_that_wait() {
+    let world = World::new();
+    let waiting = Sqlite::open(world.dir.path().join("store.db")).await.unwrap();
+    let other = Runtime::builder(Sqlite::open(world.dir.path().join("store.db")).await.unwrap()).start().await.unwrap();
+    let entries = waiting.ephemerals().unwrap();
+    let (mut changes, mut notices) = (entries.entry_changes(), waiting.notices());
+    let quiet = async {
+        // What came before, such as the opening of the file, notifies at first.
+        loop {
+            changes.mark_unchanged();
+            for n in 0..5 {
+                other.subscribe(&format!("subscriber {n}"), StartPosition::Oldest).await.unwrap();
+                other.unsubscribe(&format!("subscriber {n}")).await.unwrap();
+                notices.recv().await.unwrap();
+            }
+            if !changes.has_changed().unwrap() {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, quiet).await.expect("other commits do not notify");
+    let lock = other.locks().acquire("a", TTL).await.unwrap();
+    tokio::time::timeout(PATIENCE, changes.changed()).await.expect("a lock was acquired").unwrap();
+    changes.mark_unchanged();
+    lock.release().await.unwrap();
+    tokio::time::timeout(PATIENCE, changes.changed()).await.expect("a lock was released").unwrap();
 }
 
 #[tokio::test]
@@ -617,7 +662,17 @@ async fn bad_arguments_are_refused() {
     };
     let register = async |service: Service| runtime.registry().register(service).await.unwrap_err().to_string();
     let needs = "a lease needs time to be renewed: 100 ms at least";
+    let too_long = || "n".repeat(MAX_KEY_BYTES + 1);
+    let longest = "n".repeat(MAX_KEY_BYTES);
+    assert!(runtime.locks().try_acquire(&longest, TTL).await.is_ok());
     for (error, expected) in [
+        (lock(&too_long(), TTL).await, "`name`: is longer than 1,024 bytes".to_owned()),
+        (once(&too_long(), TTL, TTL).await, "`key`: is longer than 1,024 bytes".to_owned()),
+        (register(Service::new(too_long(), "x")).await, "`name`: is longer than 1,024 bytes".to_owned()),
+        (
+            runtime.locks().holder(&too_long()).await.unwrap_err().to_string(),
+            "`name`: is longer than 1,024 bytes".into(),
+        ),
         (lock("", TTL).await, "`name`: must not be empty".to_owned()),
         (lock("a\0b", TTL).await, "`name`: must not contain NUL".to_owned()),
         (lock("a", Duration::ZERO).await, format!("`ttl`: {needs}")),

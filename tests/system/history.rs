@@ -2,8 +2,11 @@
 
 use super::job::{Job, job, queued};
 use fsm_runtime::{
-    HistoryQuery, ListQuery, Machines, ReadError, Retention, Runtime, StartError, StartPosition, SubscribeError,
-    TransitionError, clock::ManualClock, prelude::*, store::sqlite::Sqlite,
+    ErrorKind, HistoryQuery, ListQuery, Machines, ReadError, Retention, Runtime, StartError, StartPosition,
+    SubscribeError, TransitionError,
+    clock::ManualClock,
+    prelude::*,
+    store::{MAX_KEY_BYTES, sqlite::Sqlite},
 };
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, SystemTime};
@@ -85,6 +88,20 @@ async fn a_subscriber_resumes_where_it_stopped() {
     }
     jobs.fire("a", job::event::Restart).await.unwrap();
     assert_eq!(new.next().await.unwrap().unwrap().version, 4);
+}
+
+#[tokio::test]
+async fn the_name_of_a_subscriber_is_checked() {
+    let runtime = Runtime::builder(Sqlite::in_memory().unwrap()).start().await.unwrap();
+    for (name, expected) in [
+        ("n".repeat(MAX_KEY_BYTES + 1), "the name of a subscriber is longer than 1,024 bytes"),
+        ("a\0b".to_owned(), "the name of a subscriber must not contain NUL"),
+    ] {
+        let error = runtime.subscribe(&name, StartPosition::Oldest).await.unwrap_err();
+        assert!(matches!(error, SubscribeError::InvalidName { .. }), "{error}");
+        assert_eq!((error.to_string().as_str(), error.kind()), (expected, ErrorKind::Invalid));
+    }
+    assert!(runtime.subscribe(&"n".repeat(MAX_KEY_BYTES), StartPosition::Oldest).await.is_ok());
 }
 
 #[tokio::test]

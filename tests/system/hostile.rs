@@ -3,8 +3,8 @@
 use fsm_runtime::{
     ReadError, Runtime, TransitionError,
     store::{
-        Cause, Change, Create, Entering, Filter, Group, HistoryQuery, Key, MAX_TEXT_BYTES, Origin, Store, Transition,
-        Verdict, sqlite::Sqlite,
+        Cause, Change, Create, Entering, Filter, Group, HistoryQuery, Key, MAX_KEY_BYTES, MAX_TEXT_BYTES, Origin,
+        Store, Transition, Verdict, sqlite::Sqlite,
     },
 };
 use proptest::{
@@ -65,7 +65,7 @@ fn hostile() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Twice of it is as large as a key may be.
+/// Nearly as large as a text may be.
 fn large() -> String {
     "\u{301}'\0\"👩".repeat(MAX_TEXT_BYTES / 20)
 }
@@ -83,6 +83,8 @@ fn check<T: std::fmt::Debug>(cases: u32, strategy: impl Strategy<Value = T>, tes
 
 /// Through the store, whose only rule for keys is that no part is empty. All other text is returned exactly.
 async fn stored(store: &Sqlite, [machine, id, text, used, actor]: [String; 5]) {
+    // A key is shorter, and twice of it is used, too.
+    let used = used[..used.floor_char_boundary(MAX_KEY_BYTES / 2 - 1)].to_owned();
     let key = Key::new(machine.as_str(), id.as_str());
     let origin = Origin { actor: Some(actor.clone()), trace: Some(text.clone()) };
     let entering = |state: &str| Entering {
@@ -167,9 +169,10 @@ fn x7_records_return_hostile_text_or_refuse_it() {
 }
 
 #[tokio::test]
-async fn x7_a_large_text_is_refused_only_as_an_id() {
+async fn x7_a_large_text_is_refused_only_as_an_id_or_a_key() {
     typed([large(), large(), large(), large()]).await;
     typed(["a".to_owned(), large(), large(), large()]).await;
+    typed(["a".to_owned(), large(), "k".repeat(MAX_KEY_BYTES), large()]).await;
 }
 
 /// Through the typed handles.
@@ -186,9 +189,13 @@ async fn typed([id, text, used, actor]: [String; 4]) {
             assert!(matches!(letters.get(&id).await, Err(ReadError::NotFound { .. })));
             return;
         }
+        Err(TransitionError::TooLarge { what: "idempotency key", limit: MAX_KEY_BYTES, .. }) => {
+            assert!(used.len() > MAX_KEY_BYTES, "{used}");
+            return;
+        }
         Err(other) => panic!("{other}"),
     };
-    assert!(usable, "{id:?} was accepted");
+    assert!(usable && used.len() <= MAX_KEY_BYTES, "{id:?} was accepted");
     assert_eq!((open.id(), &open.text), (id.as_str(), &text));
     let sealed = open.seal(actor.clone()).await.unwrap();
     assert_eq!((&sealed.text, &sealed.by), (&text, &actor));

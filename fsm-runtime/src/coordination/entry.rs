@@ -1,18 +1,17 @@
-//! An entry of this process in a queue of the store: its renewal, its place, its end.
+//! An entry of this process in a queue of the store: its beginning, its place, its end.
 
-use super::{Coordination, CoordinationError};
+use super::{Coordination, CoordinationError, entry_lease::EntryLease};
 use crate::{
-    engine::{Engine, detached::Detached},
+    engine::detached::Detached,
     store::{Ephemeral, NewEphemeral, Position, StoreError},
 };
 use std::{sync::Arc, time::Duration};
 use tokio::task::AbortHandle;
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// How often a waiting entry looks at its place without a notification.
 const POLL: Duration = Duration::from_secs(1);
-/// The shortest time between two looks, and between two attempts to renew.
+/// The shortest time between two looks.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// An entry, which is removed when this is dropped.
@@ -20,7 +19,7 @@ pub(super) struct Entry {
     coordination: Arc<Coordination>,
     id: String,
     pub(super) sequence: u64,
-    pub(super) lost: CancellationToken,
+    pub(super) lease: Arc<EntryLease>,
     renewing: Option<AbortHandle>,
 }
 
@@ -55,20 +54,20 @@ impl Entry {
             return Err(CoordinationError::ShuttingDown);
         }
         let id = Uuid::now_v7().to_string();
+        let requested = engine.clock.elapsed();
+        let lease = Arc::new(EntryLease::new(&engine.clock, requested, ttl));
         // Made first: if the answer is lost, the entry is removed.
         let mut entry = Self {
             coordination: coordination.clone(),
             id: id.clone(),
             sequence: 0,
-            lost: CancellationToken::new(),
+            lease: lease.clone(),
             renewing: None,
         };
-        let requested = engine.clock.elapsed();
         let holder = coordination.holder.clone();
         let new = NewEphemeral { kind, name, id: id.clone(), holder, value, ttl };
         entry.sequence = engine.asked("enter", coordination.entries()?.enter(new, engine.now())).await?;
-        let renew = Renewal { engine: engine.clone(), id, ttl, lost: entry.lost.clone() };
-        entry.renewing = Some(tokio::spawn(renew.run(requested)).abort_handle());
+        entry.renewing = Some(tokio::spawn(lease.renew(engine.clone(), id, ttl, requested)).abort_handle());
         Ok(entry)
     }
 
@@ -86,7 +85,6 @@ impl Entry {
     ) -> Result<Waited, E> {
         let engine = &self.coordination.engine;
         let mut changes = self.coordination.entries()?.entry_changes();
-        let mut notices = engine.store.notices();
         loop {
             changes.mark_unchanged();
             let until = match self.position().await? {
@@ -99,20 +97,19 @@ impl Entry {
             };
             let lapses = until.duration_since(engine.now()).unwrap_or_default();
             let looked = engine.clock.elapsed();
-            let changed = async {
+            let again = async {
                 tokio::select! {
                     _ = changes.changed() => {}
-                    _ = notices.recv() => {}
                     () = engine.clock.sleep(lapses.clamp(PAUSE, POLL)) => {}
                 }
-                // Notices can come all the time.
+                // Other queues can change all the time.
                 engine.clock.sleep(PAUSE.saturating_sub(engine.clock.elapsed().saturating_sub(looked))).await;
             };
             tokio::select! {
                 biased;
                 () = engine.closing.cancelled() => return Ok(Waited::ShuttingDown),
-                () = self.lost.cancelled() => return Ok(Waited::Gone),
-                () = changed => {}
+                () = self.lease.lost() => return Ok(Waited::Gone),
+                () = again => {}
             }
         }
     }
@@ -176,50 +173,6 @@ impl Drop for Entry {
                     tracing::debug!(%error, "an entry could not be removed; it lapses");
                 }
             });
-        }
-    }
-}
-
-/// The renewal of an entry, in a task of its own.
-struct Renewal {
-    engine: Arc<Engine>,
-    id: String,
-    ttl: Duration,
-    lost: CancellationToken,
-}
-
-impl Renewal {
-    /// Renews at a third of the lease, which counts from the time at which the last successful renewal was requested. After five sixths
-    /// without a success the entry is lost, by the monotonic clock, so that its holder stops before the lease ends.
-    async fn run(self, mut requested: Duration) {
-        let Self { engine, id, ttl, lost } = self;
-        let clock = &engine.clock;
-        let Some(entries) = engine.store.ephemerals() else { return };
-        loop {
-            let give_up = requested.saturating_add(ttl / 6 * 5);
-            let next = requested.saturating_add(ttl / 3);
-            clock.sleep(next.saturating_sub(clock.elapsed())).await;
-            requested = loop {
-                let asked = clock.elapsed();
-                let left = give_up.saturating_sub(asked);
-                if left.is_zero() {
-                    tracing::warn!(id, "the lease of an entry could not be renewed in time; it is lost");
-                    return lost.cancel();
-                }
-                let renewal = engine.asked("renew_entry", entries.renew_entry(id.clone(), ttl, engine.now()));
-                match clock.timeout(left, renewal).await {
-                    Some(Ok(true)) => break asked,
-                    Some(Ok(false)) => {
-                        tracing::warn!(id, "the lease of an entry has lapsed; it is lost");
-                        return lost.cancel();
-                    }
-                    Some(Err(error)) => {
-                        tracing::debug!(%error, "an entry could not be renewed; it is tried again");
-                        clock.sleep((ttl / 30).max(PAUSE).min(left)).await;
-                    }
-                    None => {}
-                }
-            };
         }
     }
 }

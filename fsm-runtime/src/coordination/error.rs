@@ -3,7 +3,7 @@
 use crate::{
     clock::{FOREVER, TOO_LONG},
     error_kind::ErrorKind,
-    store::{MAX_TEXT_BYTES, StoreError},
+    store::{MAX_KEY_BYTES, StoreError},
 };
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ const SHORTEST: Duration = Duration::from_millis(100);
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CoordinationError {
-    /// An argument is not valid.
+    /// An argument is not valid. The name of a lock or a service and the key of a call have
+    /// [`MAX_KEY_BYTES`](crate::store::MAX_KEY_BYTES) at most.
     #[error("`{argument}`: {why}")]
     Invalid {
         /// The argument.
@@ -55,12 +56,18 @@ impl CoordinationError {
     }
 }
 
-/// Checks a name or a key.
+/// Checks a name or a key, which stores keep in indexes.
 pub(super) fn check_name(argument: &'static str, name: &str) -> Result<(), CoordinationError> {
-    let why = match name {
+    check_text(argument, name)?;
+    let why = "is longer than 1,024 bytes";
+    if name.len() > MAX_KEY_BYTES { Err(CoordinationError::Invalid { argument, why }) } else { Ok(()) }
+}
+
+/// Checks a text of any length.
+pub(super) fn check_text(argument: &'static str, text: &str) -> Result<(), CoordinationError> {
+    let why = match text {
         "" => "must not be empty",
-        name if name.len() > MAX_TEXT_BYTES => "is longer than 64 KiB",
-        name if name.contains('\0') => "must not contain NUL",
+        text if text.contains('\0') => "must not contain NUL",
         _ => return Ok(()),
     };
     Err(CoordinationError::Invalid { argument, why })

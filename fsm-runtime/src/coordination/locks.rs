@@ -209,8 +209,8 @@ impl Locks {
     }
 
     /// Runs `lead` while this process holds the lock `name`, for work that one process does at a time: a scheduler, a poller. Waits until
-    /// it is the leader. If it loses the lock, the future of `lead` is dropped before the lease ends, and it waits to lead again. Returns
-    /// what `lead` returns.
+    /// it is the leader. If it loses the lock, the future of `lead` is dropped before the lease ends, and it waits to lead again. If the
+    /// process was stopped for longer, the future is dropped before it goes on. Returns what `lead` returns.
     ///
     /// ```no_run
     /// # use fsm_runtime::{Runtime, coordination::LockError};
@@ -312,18 +312,21 @@ impl LockGuard {
         self.entry.sequence
     }
 
-    /// Whether the lock is lost: its lease could not be renewed in time.
+    /// Whether the lock is lost: its lease could not be renewed in time. It looks at the monotonic clock, so that the answer is right
+    /// also after the process was stopped.
     #[must_use]
     pub fn is_lost(&self) -> bool {
-        self.entry.lost.is_cancelled()
+        self.entry.lease.is_lost()
     }
 
-    /// Completes when the lock is lost, before its lease ends by the monotonic clock of this process.
+    /// Completes when the lock is lost, before its lease ends by the monotonic clock of this process. Each poll looks at the clock: in
+    /// a `select!` with `biased`, before the work, the work is not polled again after the lock is lost, even if the process was stopped
+    /// meanwhile.
     ///
     /// # Cancel safety
     /// Has no effects.
     pub fn lost(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
-        self.entry.lost.clone().cancelled_owned()
+        self.entry.lease.lost()
     }
 
     /// Releases the lock, if it is not lost, and waits for that.

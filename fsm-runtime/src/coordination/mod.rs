@@ -9,6 +9,7 @@
 //! can use all of them.
 
 mod entry;
+mod entry_lease;
 mod error;
 mod locks;
 mod once;

@@ -235,7 +235,7 @@ impl<E> Once<E> {
         let attempt = OnceAttempt { fence: entry.sequence };
         let output = tokio::select! {
             biased;
-            () = entry.lost.cancelled() => return Err(self.lost()),
+            () = entry.lease.lost() => return Err(self.lost()),
             output = function(attempt) => output,
         };
         let (outcome, failed) = match &output {

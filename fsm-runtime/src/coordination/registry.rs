@@ -3,11 +3,11 @@
 use super::{
     Coordination, CoordinationError,
     entry::{Entry, NewEntry},
-    error::{check_name, check_ttl},
+    error::{check_name, check_text, check_ttl},
 };
 use crate::{
     codec::{from_json, to_json},
-    store::{Ephemeral, MAX_TEXT_BYTES, Notice},
+    store::{Ephemeral, MAX_TEXT_BYTES},
     sync::Mutex,
 };
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 use tokio::{
-    sync::{broadcast, mpsc, watch},
+    sync::{mpsc, watch},
     task::JoinHandle,
 };
 
@@ -147,7 +147,7 @@ impl Registry {
     pub async fn register(&self, service: Service) -> Result<Registration, CoordinationError> {
         let Service { name, endpoint, meta, ttl } = service;
         check_name("name", &name)?;
-        check_name("endpoint", &endpoint)?;
+        check_text("endpoint", &endpoint)?;
         check_ttl("ttl", ttl)?;
         let value = stored(&endpoint, &meta)?;
         let shared = Arc::new(Shared { registry: self.clone(), name, endpoint, ttl, value: Mutex::new(value) });
@@ -182,14 +182,13 @@ impl Registry {
     pub fn watch(&self, name: impl Into<String>) -> Result<ServiceWatch, CoordinationError> {
         let name = name.into();
         check_name("name", &name)?;
-        let (changes, notices) = (self.0.entries()?.entry_changes(), self.0.engine.store.notices());
+        let changes = self.0.entries()?.entry_changes();
         Ok(ServiceWatch {
             registry: self.clone(),
             name,
             known: BTreeMap::new(),
             pending: VecDeque::new(),
             changes,
-            notices,
             looked: None,
         })
     }
@@ -250,7 +249,7 @@ impl Shared {
         let value = self.value.lock().clone();
         if let Err(error) = entry.set_value(value).await {
             tracing::warn!(service = self.name, %error, "a registration could not be updated; it is made again");
-            entry.lost.cancel();
+            entry.lease.give_up();
         }
     }
 
@@ -262,7 +261,7 @@ impl Shared {
     ) -> Result<(), CoordinationError> {
         let engine = &self.registry.0.engine;
         loop {
-            let lost = entry.lost.clone();
+            let lost = entry.lease.lost();
             tokio::select! {
                 command = commands.recv() => {
                     if command.is_none() {
@@ -271,7 +270,7 @@ impl Shared {
                     self.update(&entry).await;
                 }
                 () = engine.closing.cancelled() => return entry.remove().await,
-                () = lost.cancelled() => {
+                () = lost => {
                     tracing::warn!(service = self.name, "a registration was lost; registering again");
                     entry = loop {
                         tokio::select! {
@@ -341,7 +340,6 @@ pub struct ServiceWatch {
     known: BTreeMap<String, ServiceInstance>,
     pending: VecDeque<ServiceChange>,
     changes: watch::Receiver<()>,
-    notices: broadcast::Receiver<Notice>,
     /// When the last look began, and when the first lease lapses that it has seen.
     looked: Option<(Duration, Option<SystemTime>)>,
 }
@@ -366,7 +364,6 @@ impl ServiceWatch {
                 let changed = async {
                     tokio::select! {
                         _ = self.changes.changed() => {}
-                        _ = self.notices.recv() => {}
                         () = engine.clock.sleep(poll) => {}
                     }
                     engine.clock.sleep(PAUSE.saturating_sub(engine.clock.elapsed().saturating_sub(looked))).await;

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-/// A value that can be passed as an idempotency key: text, or an `Option` of it if the key is optional.
+/// A value that can be passed as an idempotency key: text of up to [`MAX_KEY_BYTES`](crate::store::MAX_KEY_BYTES), or an `Option` of it if
+/// the key is optional.
 ///
 /// ```
 /// # use fsm_runtime::{Machines, TransitionError, prelude::*};

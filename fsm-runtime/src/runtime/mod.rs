@@ -81,7 +81,8 @@ impl Runtime {
     /// Follows all changes of the store, from the stored position of subscriber `name`, or from `start` for a new name.
     ///
     /// # Errors
-    /// [`SubscribeError::Store`].
+    /// [`SubscribeError::InvalidName`] if the name is longer than 1,024 bytes ([`MAX_KEY_BYTES`](crate::store::MAX_KEY_BYTES)) or holds a
+    /// NUL; [`SubscribeError::Store`].
     ///
     /// # Cancel safety
     /// If the future is dropped, the start position of a new name is stored or not. Calling it again returns a

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 /// - **Durability, cancel safety, time** and **errors** are those of the [`Store`](super::Store).
 pub trait Ephemerals: Send + Sync {
     /// Adds an entry at the end of its queue, and returns its sequence. [`position`](Ephemerals::position) then shows what is ahead of it.
+    /// Idempotent: while there is an entry with this id, its sequence is returned and nothing is changed.
     fn enter(&self, entry: NewEphemeral, now: SystemTime) -> StoreFuture<'_, u64>;
 
     /// Extends the lease of a live entry for `ttl` from now on. Returns whether it was live.
@@ -55,7 +56,8 @@ pub trait Ephemerals: Send + Sync {
     fn remove_result(&self, kind: &'static str, name: String, now: SystemTime) -> StoreFuture<'_, bool>;
 
     /// A receiver that is notified soon after an entry was added, changed or removed through this object of the store. Changes through
-    /// other objects notify it if the store learns of them. Notifications without a change are possible. A lapse does not notify.
+    /// other objects notify it if the store learns of them. Those that wait look again at each notification, and once a second without
+    /// one: so a notification without a change of entries is possible, and costs a read by each of them. A lapse does not notify.
     fn entry_changes(&self) -> watch::Receiver<()>;
 }
 
@@ -64,7 +66,7 @@ pub trait Ephemerals: Send + Sync {
 pub struct NewEphemeral {
     /// What it is for, such as `lock`.
     pub kind: &'static str,
-    /// The queue among those of its kind.
+    /// The queue among those of its kind: [`MAX_KEY_BYTES`](super::MAX_KEY_BYTES) at most.
     pub name: String,
     /// Its identity, which is never used again.
     pub id: String,

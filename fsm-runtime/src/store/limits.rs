@@ -5,35 +5,56 @@ use super::{Change, Group, Note, Release, Verdict};
 /// The bytes that a value may have where a store is not configured otherwise: 1 MiB.
 pub const MAX_VALUE_BYTES: usize = 1 << 20;
 
-/// The bytes that a text may have beside the values: notes, reasons, desired states, idempotency keys, actors, traces.
+/// The bytes that an idempotency key, the name of a lock, a service or a subscriber, and the key of a call may have: stores keep them in
+/// indexes, whose entries are short.
+pub const MAX_KEY_BYTES: usize = 1 << 10;
+
+/// The bytes that a text may have beside the values: notes, reasons, desired states, actors, traces.
 pub const MAX_TEXT_BYTES: usize = 64 << 10;
 
 /// Texts of errors are cut to this before they are stored, so that a worker's error never keeps its instance from being released.
 const MAX_ERROR_BYTES: usize = 16 << 10;
 
 impl Group {
-    /// The [`Verdict::TooLarge`] on the first change of the group with a value of more than `max_value_bytes`, or with a text of more
-    /// than [`MAX_TEXT_BYTES`]; `None` where each fits. A store asks this before it applies the group.
+    /// The [`Verdict::TooLarge`] on the first change of the group with a value of more than `max_value_bytes`, an idempotency key of more
+    /// than [`MAX_KEY_BYTES`], or another text of more than [`MAX_TEXT_BYTES`]; `None` where each fits. A store asks this before it
+    /// applies the group.
     #[must_use]
     pub fn too_large(&self, max_value_bytes: usize) -> Option<Verdict> {
         let sizes = |(place, change)| sizes(change).into_iter().map(move |size| (place, size));
-        self.changes.iter().enumerate().flat_map(sizes).find_map(|(change, (what, size, is_value))| {
-            let limit = if is_value { max_value_bytes } else { MAX_TEXT_BYTES };
+        self.changes.iter().enumerate().flat_map(sizes).find_map(|(change, (what, size, kind))| {
+            let limit = match kind {
+                Kind::Value => max_value_bytes,
+                Kind::Key => MAX_KEY_BYTES,
+                Kind::Text => MAX_TEXT_BYTES,
+            };
             (size > limit).then_some(Verdict::TooLarge { change, what, size, limit })
         })
     }
 }
 
-/// What it is, how many bytes it has, and whether it is a value of the user's.
-type Sized = (&'static str, usize, bool);
+/// What it is, how many bytes it has, and its kind.
+type Sized = (&'static str, usize, Kind);
+
+enum Kind {
+    /// A value of the user's.
+    Value,
+    Key,
+    Text,
+}
 
 fn sizes(change: &Change) -> Vec<Sized> {
-    let value = |what, text: &str| (what, text.len(), true);
-    let context = |context: &Option<String>| ("context", context.as_ref().map_or(0, String::len), true);
-    let text = |what, text: &Option<String>| (what, text.as_ref().map_or(0, String::len), false);
+    let value = |what, text: &str| (what, text.len(), Kind::Value);
+    let context = |context: &Option<String>| ("context", context.as_ref().map_or(0, String::len), Kind::Value);
+    let text = |what, text: &Option<String>| (what, text.as_ref().map_or(0, String::len), Kind::Text);
+    let key = |key: &Option<String>| ("idempotency key", key.as_ref().map_or(0, String::len), Kind::Key);
     let note = |note: &Option<Note>| {
         let texts = |note: &Note| {
-            [("note", note.text.len(), false), text("actor", &note.origin.actor), text("trace", &note.origin.trace)]
+            [
+                ("note", note.text.len(), Kind::Text),
+                text("actor", &note.origin.actor),
+                text("trace", &note.origin.trace),
+            ]
         };
         note.as_ref().map(texts)
     };
@@ -41,7 +62,7 @@ fn sizes(change: &Change) -> Vec<Sized> {
         Change::Create(it) => vec![
             value("data", &it.into.data),
             context(&it.into.context),
-            text("idempotency key", &it.idempotency_key),
+            key(&it.idempotency_key),
             text("actor", &it.origin.actor),
             text("trace", &it.origin.trace),
         ],
@@ -49,14 +70,14 @@ fn sizes(change: &Change) -> Vec<Sized> {
             value("data", &it.into.data),
             value("payload", &it.payload),
             context(&it.into.context),
-            text("idempotency key", &it.idempotency_key),
+            key(&it.idempotency_key),
             text("actor", &it.origin.actor),
             text("trace", &it.origin.trace),
         ],
         Change::Override(it) => vec![
             value("data", &it.into.data),
             context(&it.into.context),
-            ("reason", it.why.len(), false),
+            ("reason", it.why.len(), Kind::Text),
             text("actor", &it.origin.actor),
             text("trace", &it.origin.trace),
         ],
@@ -76,8 +97,8 @@ fn sizes(change: &Change) -> Vec<Sized> {
         Change::Purge(it) => {
             vec![text("reason", &it.why), text("actor", &it.origin.actor), text("trace", &it.origin.trace)]
         }
-        Change::Arm(it) => vec![("reason", it.reason.len(), false)],
-        Change::Disarm(it) => vec![("reason", it.reason.len(), false)],
+        Change::Arm(it) => vec![("reason", it.reason.len(), Kind::Text)],
+        Change::Disarm(it) => vec![("reason", it.reason.len(), Kind::Text)],
         Change::Claim(_) => Vec::new(),
     }
 }

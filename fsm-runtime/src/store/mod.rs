@@ -50,7 +50,7 @@ pub use judge::{KeyUse, key_use, missed, used_key};
 pub use key_text::KeyText;
 pub use lease::{Lapsed, Lease, MachineVersion, Presence, PresenceError, Process, Renewal, Renewed};
 pub(crate) use limits::shortened;
-pub use limits::{MAX_TEXT_BYTES, MAX_VALUE_BYTES};
+pub use limits::{MAX_KEY_BYTES, MAX_TEXT_BYTES, MAX_VALUE_BYTES};
 pub(crate) use local_changes::ChangeListener;
 pub use local_changes::LocalChanges;
 pub use operation::{Operation, OperationEntry};
@@ -87,8 +87,8 @@ pub type StoreFuture<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result
 ///   constraint gets its own [`Verdict`], and the others commit.
 /// - **Keys.** An instance has the name of a machine and an id. Neither is empty: a [`Create`] with an empty one is `Refused`. All
 ///   other text is returned exactly as it was stored.
-/// - **Sizes.** A group with a value past the store's limit, or a text past [`MAX_TEXT_BYTES`], is `TooLarge`
-///   ([`Group::too_large`]); the other groups of the call commit.
+/// - **Sizes.** A group with a value past the store's limit, an idempotency key past [`MAX_KEY_BYTES`], or another text past
+///   [`MAX_TEXT_BYTES`], is `TooLarge` ([`Group::too_large`]); the other groups of the call commit.
 /// - **Idempotency keys.** A key identifies one creation, or one event with its payload, within one incarnation of an instance. JSON
 ///   payloads are equal if they differ only in the order of object fields. The key is looked up before state and version are compared: the
 ///   first result stands even if the instance has moved on.

@@ -33,6 +33,12 @@ pub enum SubscribeError {
         /// The sequence of the newest entry.
         newest: u64,
     },
+    /// The name of the subscriber is not valid.
+    #[error("the name of a subscriber {why}")]
+    InvalidName {
+        /// Why it is not valid.
+        why: &'static str,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -44,7 +50,7 @@ impl SubscribeError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Gap { .. } => ErrorKind::NotFound,
-            Self::Ahead { .. } => ErrorKind::Invalid,
+            Self::Ahead { .. } | Self::InvalidName { .. } => ErrorKind::Invalid,
             Self::Store(error) => error.kind(),
         }
     }

@@ -1,7 +1,10 @@
 //! Named subscriptions: every change of a store in commit order, at least once, from a stored position.
 
 use super::{SubscribeError, follower::Follower};
-use crate::{engine::Engine, store::HistoryEntry};
+use crate::{
+    engine::Engine,
+    store::{HistoryEntry, MAX_KEY_BYTES},
+};
 use std::{fmt, sync::Arc};
 
 /// Where a stream of changes begins, or a subscriber without a stored position.
@@ -39,6 +42,9 @@ pub struct Subscription {
 
 impl Subscription {
     pub(crate) async fn new(engine: Arc<Engine>, name: &str, start: StartPosition) -> Result<Self, SubscribeError> {
+        if let Some(why) = not_valid(name) {
+            return Err(SubscribeError::InvalidName { why });
+        }
         let mut follower = Follower::new(engine.clone(), Some(name.to_owned()), None);
         let stored = engine.store.subscriber_position(name.to_owned()).await?;
         if let Some(position) = stored {
@@ -96,5 +102,14 @@ impl Subscription {
 impl fmt::Debug for Subscription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Subscription({} at {})", self.name, self.follower.position())
+    }
+}
+
+/// Why a name is not valid, if it is not.
+fn not_valid(name: &str) -> Option<&'static str> {
+    match name {
+        name if name.len() > MAX_KEY_BYTES => Some("is longer than 1,024 bytes"),
+        name if name.contains('\0') => Some("must not contain NUL"),
+        _ => None,
     }
 }

@@ -14,6 +14,7 @@ use tokio::{
         TcpListener, TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
+    sync::Notify,
 };
 
 /// Forwards connections to a server.
@@ -44,6 +45,7 @@ struct Faults {
 struct Link {
     /// Whether both sides believe that it is open, and nothing arrives any more.
     is_silent: AtomicBool,
+    is_cut: Notify,
     /// The client's `application_name`.
     name: Mutex<String>,
 }
@@ -101,6 +103,14 @@ impl Proxy {
         let open = self.faults.open.lock().unwrap_or_else(PoisonError::into_inner);
         let named = open.values().filter(|link| link.name().starts_with(name));
         named.map(|link| link.is_silent.store(true, Ordering::SeqCst)).count()
+    }
+
+    /// Cuts the open connections whose name begins with `name`, and returns how many there are. The server goes on with what it has got,
+    /// and the clients learn that the connection is gone.
+    pub fn cut_open(&self, name: &str) -> usize {
+        let open = self.faults.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let named = open.values().filter(|link| link.name().starts_with(name));
+        named.map(|link| link.is_cut.notify_one()).count()
     }
 
     /// How many connections were made.
@@ -188,6 +198,7 @@ async fn forward(client: TcpStream, server: TcpStream, faults: &Faults, link: &L
         biased;
         () = up => {}
         () = down => {}
+        () = link.is_cut.notified() => {}
     }
     // The server goes on with what it has, and then finds that the client is gone; the client gets nothing more.
     drop(to_client);

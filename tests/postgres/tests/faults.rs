@@ -3,10 +3,10 @@
 #![cfg(server)]
 
 use fsm_runtime::store::{
-    Cause, Change, Claim, Create, Entering, Group, HistoryQuery, Key, Origin, Process, Renewal, Row, Store, StoreError,
-    Transition, Verdict, postgres::Postgres,
+    Cause, Change, Claim, Create, Entering, Group, HistoryQuery, Key, NewEphemeral, Origin, Process, Renewal, Row,
+    Store, StoreError, Transition, Verdict, postgres::Postgres,
 };
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 use tests_postgres::{Proxy, Server};
 use uuid::Uuid;
 
@@ -312,4 +312,41 @@ async fn n11_sequences_jump_farther_after_two_failovers() {
     }
     assert!(fences[1] >= fences[0] + (1 << 20), "{fences:?}");
     assert!(sequences[1] >= sequences[0] + (1 << 20), "{sequences:?}");
+}
+
+/// An entry waits for its queue on the server when its connection is cut. The request is sent again, and both are executed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g2_a_lost_answer_to_enter_is_resolved() {
+    let (server, schema) = (Server::shared(), Server::shared().new_schema());
+    let proxy = Proxy::start(server.port()).await;
+    let store = Postgres::options(server.url_at(proxy.port())).schema(&schema).open().await.unwrap();
+    let admin = server.connect().await;
+    admin.batch_execute("BEGIN; SELECT pg_advisory_xact_lock(6714221, hashtext('lock/a'))").await.unwrap();
+    let entering = tokio::spawn({
+        let store = store.clone();
+        async move {
+            let (kind, name, id, holder) = ("lock", "a".to_owned(), "1".to_owned(), "me".to_owned());
+            let new = NewEphemeral { kind, name, id, holder, value: None, ttl: Duration::from_secs(60) };
+            store.ephemerals().unwrap().enter(new, SystemTime::now()).await
+        }
+    });
+    let observer = server.connect().await;
+    let waiting = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory' AND query LIKE '%\"{schema}\".entries%'"
+    );
+    for requests in 1..=2 {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while observer.query_one(&waiting, &[]).await.unwrap().get::<_, i64>(0) < requests {
+            assert!(Instant::now() < deadline, "request {requests} does not wait");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        if requests == 1 {
+            assert!(proxy.cut_open("fsm reader") > 0);
+        }
+    }
+    admin.batch_execute("COMMIT").await.unwrap();
+    let sequence = entering.await.unwrap().expect("the entry is there, once");
+    let found = observer.query(&format!("SELECT sequence FROM {schema}.entries"), &[]).await.unwrap();
+    let found: Vec<i64> = found.iter().map(|row| row.get(0)).collect();
+    assert_eq!(found, [i64::try_from(sequence).unwrap()]);
 }

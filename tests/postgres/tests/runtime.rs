@@ -5,7 +5,10 @@
 use fsm_runtime::{
     Runtime, StartPosition,
     prelude::*,
-    store::postgres::{Postgres, PostgresOptions},
+    store::{
+        Store as _,
+        postgres::{Postgres, PostgresOptions},
+    },
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, future::Future, time::Duration};
@@ -161,4 +164,36 @@ async fn results_whose_time_is_over_are_removed() {
     let count = format!("SELECT count(*) FROM {schema}.results");
     let kept: i64 = server.connect().await.query_one(&count, &[]).await.unwrap().get(0);
     assert_eq!(kept, 1, "the last one");
+}
+
+/// A waiting lock looks again when entries change, and not at each commit.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g2_only_changes_of_entries_wake_those_that_wait() {
+    let (server, schema) = (Server::shared(), Server::shared().new_schema());
+    let options = Postgres::options(server.url()).schema(&schema);
+    let (waiting, other) = (options.clone().open().await.unwrap(), client(options.clone()).await);
+    let entries = waiting.ephemerals().unwrap();
+    let (mut changes, mut notices) = (entries.entry_changes(), waiting.notices());
+    let jobs = other.machines::<Job>();
+    let mut n = 0;
+    // What came before, such as the beginning of the connection, notifies at first.
+    let quiet = async {
+        loop {
+            changes.mark_unchanged();
+            for _ in 0..10 {
+                n += 1;
+                let _ = jobs.create(&n.to_string(), job::Queued).await.unwrap();
+                notices.recv().await.unwrap();
+            }
+            if !changes.has_changed().unwrap() {
+                return;
+            }
+        }
+    };
+    soon("commits of instances do not notify", quiet).await;
+    let lock = other.locks().acquire("a", Duration::from_secs(60)).await.unwrap();
+    soon("a lock was acquired", changes.changed()).await.unwrap();
+    changes.mark_unchanged();
+    lock.release().await.unwrap();
+    soon("a lock was released", changes.changed()).await.unwrap();
 }

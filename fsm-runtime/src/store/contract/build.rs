@@ -20,6 +20,12 @@ pub(super) fn later(seconds: u64) -> SystemTime {
     now() + Duration::from_secs(seconds)
 }
 
+/// A text that cannot be compressed, the same each time.
+pub(super) fn random_text(bytes: usize) -> String {
+    let mut random = fastrand::Rng::with_seed(7);
+    (0..bytes).map(|_| random.alphanumeric()).collect()
+}
+
 pub(super) fn key(id: &str) -> Key {
     Key::new("Door", id)
 }

@@ -1,7 +1,7 @@
 //! Promises about entries under leases and kept results, of a store that has them.
 
-use super::build::{claim, committed, create, entering, later, now};
-use crate::store::{Change, Entering, Ephemerals, NewEphemeral, NewResult, Position, Store};
+use super::build::{claim, committed, create, entering, later, now, random_text};
+use crate::store::{Change, Entering, Ephemerals, MAX_KEY_BYTES, NewEphemeral, NewResult, Position, Store};
 use std::{sync::Arc, time::Duration};
 
 const TEN_SECONDS: Duration = Duration::from_secs(10);
@@ -53,6 +53,33 @@ pub async fn g2_entries_wait_in_order(store: &Arc<dyn Store>) {
     assert_eq!(ahead(entries, "2", 1).await.as_deref(), Some("gone"));
     entries.remove_entry("1".into(), now()).await.unwrap();
     assert_eq!(ahead(entries, "3", 1).await, None);
+}
+
+/// A repeated request to enter, after a lost answer, adds nothing.
+pub async fn g2_an_entry_enters_once(store: &Arc<dyn Store>) {
+    let Some(entries) = store.ephemerals() else { return };
+    let sequence = enter(entries, "a", "1").await;
+    let second = enter(entries, "a", "2").await;
+    assert_eq!(enter(entries, "a", "1").await, sequence);
+    assert_eq!(ahead(entries, "1", 1).await, None);
+    let all = entries.entries("lock", None, None, 9, now()).await.unwrap();
+    assert_eq!(all.iter().map(|entry| entry.sequence).collect::<Vec<_>>(), [sequence, second]);
+    // Under other fences than those of the first time, too.
+    assert!(enter(entries, "a", "3").await > second);
+}
+
+/// Names of any text fit up to the limit.
+pub async fn g2_the_longest_names_fit(store: &Arc<dyn Store>) {
+    let Some(entries) = store.ephemerals() else { return };
+    let name = random_text(MAX_KEY_BYTES);
+    let fence = enter(entries, &name, "1").await;
+    let found = entries.entries("lock", Some(name.clone()), None, 9, now()).await.unwrap();
+    assert_eq!(found.iter().map(|entry| &entry.name).collect::<Vec<_>>(), [&name]);
+    let result = NewResult { entry: "1".into(), arguments: None, outcome: "7".into(), failed: false, ttl: TEN_SECONDS };
+    assert!(entries.keep_result(result, now()).await.unwrap());
+    let kept = entries.result("lock", name.clone(), now()).await.unwrap();
+    assert_eq!(kept.map(|kept| kept.fence), Some(fence));
+    assert!(entries.remove_result("lock", name, now()).await.unwrap());
 }
 
 /// A lapsed entry is neither first nor ahead of another, and is not renewed.

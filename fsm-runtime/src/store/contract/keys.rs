@@ -1,9 +1,12 @@
 //! Promises about idempotency keys.
 
-use super::build::{committed, create, entering, fire, get, history, key, verdict};
-use crate::store::{Change, Create, Entering, Store, Transition, Verdict};
+use super::build::{committed, create, entering, fire, get, history, key, random_text, verdict};
+use crate::store::{Change, Create, Entering, MAX_KEY_BYTES, Store, Transition, Verdict};
 use std::sync::Arc;
 use uuid::Uuid;
+
+/// The longest id that the handles of machines accept.
+const LONGEST_ID: usize = 512;
 
 /// A repeated change under its key is a duplicate with the first result; another change under that key is refused.
 pub async fn x3_an_idempotency_key_applies_once(store: &Arc<dyn Store>) {
@@ -45,6 +48,20 @@ pub async fn x3_an_idempotency_key_applies_once(store: &Arc<dyn Store>) {
     assert!(matches!(again, Verdict::Duplicate { .. }), "{again:?}");
     let other = verdict(store, vec![lock(r#"{"b":[2,1],"a":1}"#)]).await;
     assert!(matches!(other, Verdict::KeyReused { .. }), "{other:?}");
+}
+
+/// The longest key fits beside the longest id, and a longer one is refused.
+pub async fn x3_the_longest_idempotency_key_fits(store: &Arc<dyn Store>) {
+    let keyed = |bytes| {
+        let creation = create(&random_text(LONGEST_ID), entering("Closed"));
+        vec![Change::Create(Create { idempotency_key: Some(random_text(bytes)), ..creation })]
+    };
+    let long = verdict(store, keyed(MAX_KEY_BYTES + 1)).await;
+    let refused =
+        Verdict::TooLarge { change: 0, what: "idempotency key", size: MAX_KEY_BYTES + 1, limit: MAX_KEY_BYTES };
+    assert_eq!(long, refused);
+    assert!(matches!(verdict(store, keyed(MAX_KEY_BYTES)).await, Verdict::Committed { .. }));
+    assert!(matches!(verdict(store, keyed(MAX_KEY_BYTES)).await, Verdict::Duplicate { .. }));
 }
 
 /// The key of a creation answers after the row is removed, until the id is created again.

@@ -96,6 +96,7 @@ macro_rules! store_contract {
             c20_the_log_keeps_purges_and_bulk_actions
             definitions_are_listed
             x3_an_idempotency_key_applies_once
+            x3_the_longest_idempotency_key_fits
             x3_a_creation_key_outlives_the_instance
             x3_one_key_from_many_callers_is_one_change
             changed_keys_are_paged_by_bucket
@@ -107,6 +108,8 @@ macro_rules! store_contract {
             definitions_retire_with_their_last_row
             a_removed_position_is_unknown
             g2_entries_wait_in_order
+            g2_an_entry_enters_once
+            g2_the_longest_names_fit
             g2_a_lapsed_entry_never_comes_back
             g2_entries_and_claims_share_their_fences
             g2_one_of_many_entries_is_first

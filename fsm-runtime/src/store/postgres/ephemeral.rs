@@ -25,10 +25,15 @@ const SWEEP: &str = "lapsed AS (
  ), swept_results AS (DELETE FROM {schema}.results r USING expired x WHERE (r.kind, r.name) = (x.kind, x.name))";
 /// The first key of the advisory locks of queues; the second one is a hash of the queue.
 const QUEUES: i32 = 0x0066_736d;
+/// How often an entry is sent whose own lost attempts overtake it.
+const ATTEMPTS: usize = 16;
 
 impl Core {
     /// Takes a lock on the queue that is held until the entry is committed, so the entries of a queue get their sequences in commit order.
     /// A read of the position after the commit therefore sees all entries that are ahead.
+    ///
+    /// After a lost answer, the entry may be there already, or an earlier attempt may be waiting on the server and commit after this one has
+    /// begun: its entry is in the way then, and cannot be seen. The next attempt sees it.
     pub(super) async fn enter(&self, entry: NewEphemeral, now: SystemTime) -> Result<u64, StoreError> {
         let NewEphemeral { kind, name, id, holder, value, ttl } = entry;
         let text = format!(
@@ -40,11 +45,14 @@ impl Core {
              {SWEEP}
              SELECT sequence FROM entered UNION ALL SELECT e.sequence FROM {{schema}}.entries e WHERE e.id = $4"
         );
-        let statement =
-            self.timed(text, now).text(kind).text(name).text(id).text(holder).text(value).number(micros(ttl));
-        let rows = self.change_entries(statement).await?;
-        let row = rows.first().ok_or_else(|| Failure::damaged("an entry was not written".to_owned()));
-        self.decoded(row.and_then(|row| number(row, 0, "sequence")))
+        for _ in 0..ATTEMPTS {
+            let statement = self.timed(text.clone(), now).text(kind).text(name.clone()).text(id.clone());
+            let statement = statement.text(holder.clone()).text(value.clone()).number(micros(ttl));
+            if let Some(row) = self.change_entries(statement).await?.first() {
+                return self.decoded(number(row, 0, "sequence"));
+            }
+        }
+        self.decoded(Err(Failure::damaged(format!("an entry was not written by {ATTEMPTS} attempts"))))
     }
 
     pub(super) async fn renew_entry(&self, id: String, ttl: Duration, now: SystemTime) -> Result<bool, StoreError> {

@@ -30,8 +30,9 @@ use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-/// The payload of a notification that leases have changed, after the id.
+/// In the payload of a notification, after the id: that leases have changed, and that entries under leases have.
 const LEASES: &str = "leases";
+const ENTRIES: &str = "entries";
 /// How long changed buckets are collected before others are notified.
 const COLLECT: Duration = Duration::from_millis(10);
 /// How soon a gap in the history is looked at again.
@@ -126,8 +127,24 @@ impl Notices {
         self.entries.subscribe()
     }
 
-    /// Another process has changed something.
-    fn heard(&self) {
+    /// Another process has changed what the payload of its notification says.
+    fn heard(&self, payload: &str) {
+        for word in payload.split(':').skip(1) {
+            match word {
+                // There may be no receiver.
+                LEASES => {
+                    let _ = self.sender.send(Notice::new(Buckets::NONE, 0));
+                }
+                ENTRIES => {
+                    self.entries.send_replace(());
+                }
+                _buckets => self.heard.notify_one(),
+            }
+        }
+    }
+
+    /// Notifications may have been missed.
+    fn missed(&self) {
         self.entries.send_replace(());
         self.heard.notify_one();
     }
@@ -167,8 +184,8 @@ async fn notify(core: Arc<Core>) {
             let connected = Connected::new(client, &core.target, &core.texts);
             let listen = format!("SET synchronous_commit = off; LISTEN \"{}\"", channel(&core));
             if connected.execute(&listen).await.is_ok() {
-                // Whatever was changed before is found by the watch.
-                core.notices.heard();
+                // Whatever was changed before is found by the watch, and by those that wait for entries.
+                core.notices.missed();
                 listen_and_notify(&core, &connected, &own, &mut payloads).await;
             }
         }
@@ -187,13 +204,7 @@ async fn listen_and_notify(
         tokio::select! {
             payload = payloads.recv() => match payload {
                 Some(payload) if payload.starts_with(own) => {}
-                Some(payload) => {
-                    if payload.ends_with(LEASES) {
-                        // There may be no receiver.
-                        let _ = core.notices.sender.send(Notice::new(Buckets::NONE, 0));
-                    }
-                    core.notices.heard();
-                }
+                Some(payload) => core.notices.heard(&payload),
                 None => return,
             },
             () = core.notices.notify.notified() => {
@@ -205,8 +216,14 @@ async fn listen_and_notify(
                 }
                 tokio::time::sleep(COLLECT).await;
                 let buckets = mem::take(&mut *core.notices.changed.lock());
-                let news = core.notices.entry_news.swap(false, Ordering::Relaxed) || !buckets.is_empty();
-                if news && !notified(core, connected, format!("{own}:{}", hexadecimal(&buckets))).await {
+                let mut payload = own.to_owned();
+                if !buckets.is_empty() {
+                    payload = format!("{payload}:{}", hexadecimal(&buckets));
+                }
+                if core.notices.entry_news.swap(false, Ordering::Relaxed) {
+                    payload = format!("{payload}:{ENTRIES}");
+                }
+                if payload != own && !notified(core, connected, payload).await {
                     return;
                 }
             }

@@ -67,7 +67,6 @@ struct Inner {
     readers: Option<Readers>,
     presence: ProcessFiles,
     local_changes: LocalChanges,
-    entry_changes: watch::Sender<()>,
 }
 
 impl Sqlite {
@@ -204,7 +203,7 @@ impl Sqlite {
     ) -> StoreFuture<'_, T> {
         Box::pin(async move {
             let changed = self.0.writer.write(change).await;
-            self.0.entry_changes.send_replace(());
+            self.0.writer.entries_changed();
             changed
         })
     }
@@ -426,7 +425,7 @@ impl Ephemerals for Sqlite {
     }
 
     fn entry_changes(&self) -> watch::Receiver<()> {
-        self.0.entry_changes.subscribe()
+        self.0.writer.entry_changes()
     }
 }
 

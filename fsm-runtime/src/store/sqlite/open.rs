@@ -13,7 +13,6 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use tokio::sync::watch;
 
 /// A store in memory, which no other connection can see.
 pub(super) fn in_memory() -> Result<Sqlite, OpenError> {
@@ -42,8 +41,7 @@ fn file_once(path: &Path, options: &SqliteOptions) -> Result<Sqlite, OpenError> 
 }
 
 fn assembled(file: Arc<StoreFile>, writer: Writer, readers: Option<Readers>, presence: ProcessFiles) -> Sqlite {
-    let (local_changes, entry_changes) = (LocalChanges::new(), watch::Sender::new(()));
-    Sqlite(Arc::new(Inner { file, writer, readers, presence, local_changes, entry_changes }))
+    Sqlite(Arc::new(Inner { file, writer, readers, presence, local_changes: LocalChanges::new() }))
 }
 
 /// The writer's connection to a file that has the tables of a store.

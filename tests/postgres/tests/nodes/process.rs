@@ -1,6 +1,6 @@
 //! A node as a process of its own: this binary again, with one test. It works and calls until its standard input ends.
 
-use super::{coordination, sagas};
+use super::sagas;
 use fsm_runtime::{
     DurableState, Runtime, TransitionError,
     prelude::*,
@@ -75,10 +75,6 @@ pub(crate) enum Role {
     WaitsInStatements,
     /// Works on trips.
     Trips,
-    /// Takes the lock `printer` again and again.
-    Locks,
-    /// Runs a function under the key `charge`, which does not return.
-    Once,
 }
 
 /// A process.
@@ -190,8 +186,6 @@ async fn work(node: Node) {
         Role::Errands => work_on_errands(node, store).await,
         Role::WaitsInStatements => wait_in_statements(&node, store).await,
         Role::Trips => sagas::book(&node, store).await,
-        Role::Locks => coordination::lock_again_and_again(&node, store).await,
-        Role::Once => coordination::charge_without_end(&node, store).await,
     }
 }
 

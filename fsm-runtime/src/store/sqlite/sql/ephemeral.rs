@@ -14,6 +14,13 @@ pub(in crate::store::sqlite) fn enter(
     now: SystemTime,
 ) -> rusqlite::Result<u64> {
     let NewEphemeral { kind, name, id, holder, value, ttl } = entry;
+    let there = connection
+        .prepare_cached("SELECT sequence FROM fsm_entries WHERE id = ?1")?
+        .query_row([id], |row| row.get(0))
+        .optional()?;
+    if let Some(sequence) = there {
+        return Ok(sequence);
+    }
     sweep(connection, now)?;
     let sequence: u64 = connection
         .prepare_cached("UPDATE fsm_meta SET value = value + 1 WHERE name = 'fence' RETURNING value")?
@@ -24,6 +31,7 @@ pub(in crate::store::sqlite) fn enter(
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?
         .execute(params![sequence, kind, name, id, holder, value, micros(now), micros(later(now, *ttl))])?;
+    count_change(connection)?;
     Ok(sequence)
 }
 
@@ -48,11 +56,16 @@ pub(in crate::store::sqlite) fn set_value(
     let changed = connection
         .prepare_cached("UPDATE fsm_entries SET value = ?2 WHERE id = ?1 AND until > ?3")?
         .execute(params![id, value, micros(now)])?;
+    if changed > 0 {
+        count_change(connection)?;
+    }
     Ok(changed > 0)
 }
 
 pub(in crate::store::sqlite) fn remove(connection: &Connection, id: &str, now: SystemTime) -> rusqlite::Result<()> {
-    connection.prepare_cached("DELETE FROM fsm_entries WHERE id = ?1")?.execute([id])?;
+    if connection.prepare_cached("DELETE FROM fsm_entries WHERE id = ?1")?.execute([id])? > 0 {
+        count_change(connection)?;
+    }
     sweep(connection, now)
 }
 
@@ -168,6 +181,24 @@ pub(in crate::store::sqlite) fn remove_result(
     let live = result(connection, kind, name, now)?.is_some();
     connection.prepare_cached("DELETE FROM fsm_results WHERE kind = ?1 AND name = ?2")?.execute([kind, name])?;
     Ok(live)
+}
+
+/// The number of changes of entries, by which other processes see that there was one; 0 before the first.
+pub(in crate::store::sqlite) fn changes(connection: &Connection) -> rusqlite::Result<u64> {
+    let changes = connection
+        .prepare_cached("SELECT value FROM fsm_meta WHERE name = 'entries'")?
+        .query_row([], |row| row.get(0))
+        .optional()?;
+    Ok(changes.unwrap_or_default())
+}
+
+fn count_change(connection: &Connection) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO fsm_meta (name, value) VALUES ('entries', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1",
+        )?
+        .execute([])?;
+    Ok(())
 }
 
 /// Removes some of what is over, more than one call can add.

@@ -16,6 +16,7 @@ use crate::{
                 transaction::{CommitError, Transaction},
             },
             sql::{
+                ephemeral,
                 group::{self, Savepoints},
                 read,
             },
@@ -30,7 +31,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 /// The pause after a batch while another process writes too. It is longer than the retry interval of a waiting process, which therefore
 /// gets the lock next: SQLite's lock is not fair and favours the process that has just released it.
@@ -60,6 +61,10 @@ pub(super) struct Committer {
     /// Batches since the last maintenance.
     batches: u32,
     notices: broadcast::Sender<Notice>,
+    /// Sent when entries under leases may have been changed.
+    entry_changes: watch::Sender<()>,
+    /// The number of changes of entries as last read.
+    entries: Option<u64>,
     /// SQLite's `data_version` as last read. It changes exactly when another connection commits.
     seen: Option<i64>,
     /// The number of batches for which other processes still count as writing.
@@ -75,6 +80,7 @@ impl Committer {
         mut connection: Connection,
         file: Arc<StoreFile>,
         notices: broadcast::Sender<Notice>,
+        entry_changes: watch::Sender<()>,
         max_value_bytes: usize,
     ) -> rusqlite::Result<Self> {
         let guard = Guard::install(&mut connection)?;
@@ -88,6 +94,8 @@ impl Committer {
             log_limit: LOG_LIMIT,
             batches: 0,
             notices,
+            entry_changes,
+            entries: None,
             seen: None,
             shared: 0,
             own: 0,
@@ -308,7 +316,22 @@ impl Committer {
             self.shared = SHARED;
             // There may be no receiver.
             let _ = self.notices.send(Notice::new(Buckets::ALL, self.own));
+            self.look_for_changes_of_entries();
         }
         changed
+    }
+
+    /// After a foreign commit. Most are of instances, and those that wait for entries do not look at each of them.
+    fn look_for_changes_of_entries(&mut self) {
+        if self.entry_changes.receiver_count() == 0 {
+            self.entries = None;
+            return;
+        }
+        // On an error they look.
+        let entries = ephemeral::changes(&self.connection).ok();
+        if entries.is_none() || entries != self.entries {
+            self.entry_changes.send_replace(());
+        }
+        self.entries = entries;
     }
 }

@@ -29,7 +29,7 @@ use std::{
     thread::JoinHandle,
     time::SystemTime,
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, oneshot, watch};
 
 /// The capacity of the queue; callers wait when it is full.
 const QUEUE: usize = 4_096;
@@ -81,6 +81,7 @@ pub(super) struct Writer {
     urgent: Urgent,
     places: Arc<Semaphore>,
     notices: broadcast::Sender<Notice>,
+    entry_changes: watch::Sender<()>,
     thread: Option<JoinHandle<()>>,
     /// `None` if the file cannot be watched.
     watch: Option<FileWatch>,
@@ -95,7 +96,9 @@ impl Writer {
         let (jobs, queue) = mpsc::channel();
         let notices = broadcast::Sender::new(UNHEARD);
         let urgent = Urgent::default();
-        let committer = Committer::new(connection, file.clone(), notices.clone(), options.max_value_bytes)
+        let entry_changes = watch::Sender::new(());
+        let (sender, bytes) = (entry_changes.clone(), options.max_value_bytes);
+        let committer = Committer::new(connection, file.clone(), notices.clone(), sender, bytes)
             .map_err(|e| error::opening(&file, &e))?;
         let turns = Arc::new(Turns::new(committer, options.commit_in_place));
         let in_memory = &**file == Path::new(":memory:");
@@ -118,6 +121,7 @@ impl Writer {
             urgent,
             places: Arc::new(Semaphore::new(QUEUE)),
             notices,
+            entry_changes,
             thread: Some(thread),
             watch: watch.ok(),
         })
@@ -218,6 +222,15 @@ impl Writer {
 
     pub(super) fn notices(&self) -> broadcast::Receiver<Notice> {
         self.notices.subscribe()
+    }
+
+    /// Entries under leases were changed through this object of the store.
+    pub(super) fn entries_changed(&self) {
+        self.entry_changes.send_replace(());
+    }
+
+    pub(super) fn entry_changes(&self) -> watch::Receiver<()> {
+        self.entry_changes.subscribe()
     }
 }
 

@@ -154,11 +154,11 @@ fn without_a_thread(file: &Path, in_place: bool) -> (Writer, mpsc::Receiver<Queu
     let file = StoreFile::new(file.to_owned(), BUSY_TIMEOUT);
     schema::prepare(&connection, &file, None).unwrap();
     let (jobs, queue) = mpsc::channel();
-    let notices = broadcast::Sender::new(UNHEARD);
+    let (notices, entry_changes) = (broadcast::Sender::new(UNHEARD), watch::Sender::new(()));
     let writer = Writer {
         opened: Opened::of(file.clone()),
         turns: Arc::new(Turns::new(
-            Committer::new(connection, file.clone(), notices.clone(), MAX_VALUE_BYTES).unwrap(),
+            Committer::new(connection, file.clone(), notices.clone(), entry_changes.clone(), MAX_VALUE_BYTES).unwrap(),
             in_place,
         )),
         file,
@@ -166,6 +166,7 @@ fn without_a_thread(file: &Path, in_place: bool) -> (Writer, mpsc::Receiver<Queu
         urgent: Urgent::default(),
         places: Arc::new(Semaphore::new(QUEUE)),
         notices,
+        entry_changes,
         thread: None,
         watch: None,
     };
