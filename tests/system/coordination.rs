@@ -255,7 +255,7 @@ async fn g2_a_holder_that_goes_on_knows_at_once_what_it_lost() {
     let lock = runtime.locks().acquire("nightly", TTL).await.unwrap();
     let mut lost = Box::pin(lock.lost());
     let mut context = Context::from_waker(Waker::noop());
-    world.clock.advance(TTL / 6 * 5 - Duration::from_millis(1));
+    world.clock.advance(Duration::from_millis(12_499));
     assert!(!lock.is_lost() && lost.as_mut().poll(&mut context).is_pending());
     world.clock.advance(Duration::from_millis(1));
     assert!(lost.as_mut().poll(&mut context).is_ready() && lock.is_lost());

@@ -82,8 +82,8 @@ async fn exercised(folder: &Path) {
     let (waiting, other) = (Sqlite::open(&path).await.unwrap(), Sqlite::open(&path).await.unwrap());
     let mut changes = waiting.ephemerals().unwrap().entry_changes();
     other.save_position("tail".to_owned(), 2).await.unwrap();
-    let changed = tokio::time::timeout(Duration::from_secs(20), changes.changed()).await;
-    changed.expect("the first commit of another process notifies").unwrap();
+    let notified = tokio::time::timeout(Duration::from_secs(20), changes.changed()).await;
+    notified.expect("the first commit of another process notifies").unwrap();
 }
 
 fn in_one_line(text: &str) -> String {

@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-const LEASE: Duration = Duration::from_millis(1_000);
+const LEASE: Duration = Duration::from_secs(1);
 const KEYS: usize = 200;
 const PROCESSES: usize = 4;
 /// The callers of a process.
@@ -144,8 +144,11 @@ fn check(key: &str, fence: u64, lines: &[Line], faults: &Faults) -> usize {
         let ended = end.map(|line| line.at).or(killed);
         let ended = ended.unwrap_or_else(|| panic!("{key}: an effect has not ended: {one:?}"));
         assert!(one.fence < next.fence && ended <= next.at, "{key}: two effects at once: {one:?}, {next:?}");
-        let lost = lines.iter().any(|line| line.what == "lost" && line.pid == one.pid && line.at >= one.at);
-        assert!(killed.is_some() || lost, "{key}: the effect was repeated, and its process lives: {one:?}, {next:?}");
+        let has_lost = lines.iter().any(|line| line.what == "lost" && line.pid == one.pid && line.at >= one.at);
+        assert!(
+            killed.is_some() || has_lost,
+            "{key}: the effect was repeated, and its process lives: {one:?}, {next:?}"
+        );
     }
     effects.len() - 1
 }

@@ -94,12 +94,12 @@ fn check(lines: &[Line], faults: &Faults, stops_from: u64) -> String {
         assert_eq!(holder, line.pid, "fence {} was given to two holders", line.fence);
     }
     refusals(lines, faults);
-    let began: Vec<&Line> = lines.iter().filter(|line| line.accepted && line.what == "begin").collect();
+    let accepted: Vec<&Line> = lines.iter().filter(|line| line.accepted && line.what == "begin").collect();
     let end_of = |begin: &Line| {
         let last = lines.iter().find(|line| line.fence == begin.fence && line.what != "begin").map(|line| line.at);
         last.or_else(|| faults.kills.get(&begin.pid).copied()).unwrap_or_else(|| panic!("it has not ended: {begin:?}"))
     };
-    let sections: Vec<Section<'_>> = began.iter().map(|begin| Section { begin, ended: end_of(begin) }).collect();
+    let sections: Vec<Section<'_>> = accepted.iter().map(|begin| Section { begin, ended: end_of(begin) }).collect();
     let mut longest = Duration::ZERO;
     for two in sections.windows(2) {
         let [one, next] = two else { continue };

@@ -326,7 +326,7 @@ async fn g2_a_lost_answer_to_enter_is_resolved() {
         let store = store.clone();
         async move {
             let (kind, name, id, holder) = ("lock", "a".to_owned(), "1".to_owned(), "me".to_owned());
-            let new = NewEphemeral { kind, name, id, holder, value: None, ttl: Duration::from_secs(60) };
+            let new = NewEphemeral { kind, name, id, holder, value: None, ttl: Duration::from_mins(1) };
             store.ephemerals().unwrap().enter(new, SystemTime::now()).await
         }
     });
