@@ -191,7 +191,7 @@ async fn g2_only_changes_of_entries_wake_those_that_wait() {
         }
     };
     soon("commits of instances do not notify", quiet).await;
-    let lock = other.locks().acquire("a", Duration::from_secs(60)).await.unwrap();
+    let lock = other.locks().acquire("a", Duration::from_mins(1)).await.unwrap();
     soon("a lock was acquired", changes.changed()).await.unwrap();
     changes.mark_unchanged();
     lock.release().await.unwrap();

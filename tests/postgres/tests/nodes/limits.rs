@@ -61,7 +61,7 @@ async fn c22_a_rate_over_all_nodes_holds_for_two_runtimes() {
     const RATE: u32 = 20;
     const JOBS: u32 = 40;
     let (server, schema) = (Server::shared(), Server::shared().new_schema());
-    let (calls, mut called) = mpsc::unbounded_channel();
+    let (calls, mut received) = mpsc::unbounded_channel();
     let policy = || Policy::new().rate(Rate::new(RATE, Duration::from_secs(1)).over_all_nodes());
     let mut runtimes = Vec::new();
     for node in ["a", "b"] {
@@ -75,7 +75,7 @@ async fn c22_a_rate_over_all_nodes_holds_for_two_runtimes() {
     }
     let mut nodes = BTreeSet::new();
     for calls in 1..=JOBS {
-        let (at, node) = soon("a call", called.recv()).await.unwrap();
+        let (at, node) = soon("a call", received.recv()).await.unwrap();
         nodes.insert(node);
         // The first start of each node is not delayed.
         let allowed = 2.0 + f64::from(RATE) * at.duration_since(began).as_secs_f64();
@@ -85,7 +85,7 @@ async fn c22_a_rate_over_all_nodes_holds_for_two_runtimes() {
     for n in 0..JOBS {
         jobs.wait_for(&n.to_string(), job::State::Finished, PATIENCE).await.unwrap();
     }
-    assert!(called.try_recv().is_err(), "each job has called once");
+    assert!(received.try_recv().is_err(), "each job has called once");
     for runtime in runtimes {
         runtime.shutdown(Duration::from_secs(1)).await;
     }
@@ -97,7 +97,7 @@ async fn c23_an_open_circuit_costs_no_attempts_on_postgres() {
     let (server, schema) = (Server::shared(), Server::shared().new_schema());
     let provider = Breaker::options("provider").failures_in_a_row(2).open_for(Duration::from_hours(1)).build().unwrap();
     let policy = Policy::new().breaker(&provider).backoff(Duration::ZERO, Duration::ZERO);
-    let (calls, mut called) = mpsc::unbounded_channel();
+    let (calls, mut received) = mpsc::unbounded_channel();
     let caller = Caller { node: "a", down: Arc::new(AtomicBool::new(true)), calls };
     let runtime = start(server, &schema, &caller, policy).await;
     let jobs = runtime.machines::<Job>();
@@ -117,9 +117,9 @@ async fn c23_an_open_circuit_costs_no_attempts_on_postgres() {
         assert_eq!((row.attempt, row.fence, row.owner, row.error), (0, 0, None, None));
     }
     for _ in 0..2 {
-        soon("a call", called.recv()).await.unwrap();
+        soon("a call", received.recv()).await.unwrap();
     }
-    assert!(called.try_recv().is_err(), "nothing else was called");
+    assert!(received.try_recv().is_err(), "nothing else was called");
     caller.down.store(false, Ordering::SeqCst);
     provider.reset();
     for id in (0..OTHERS).map(|n| n.to_string()).chain(["first".to_owned()]) {
@@ -127,7 +127,7 @@ async fn c23_an_open_circuit_costs_no_attempts_on_postgres() {
     }
     assert_eq!(provider.circuit(), Circuit::Closed);
     let mut rest = 0;
-    while called.try_recv().is_ok() {
+    while received.try_recv().is_ok() {
         rest += 1;
     }
     assert_eq!(rest, OTHERS + 1, "each job has called once more");
