@@ -177,8 +177,8 @@ impl Builder {
         self
     }
 
-    /// The key for which the [rate](Policy::rate) of state `S` is counted separately, for a provider that limits each account. The machine must be
-    /// registered, and the state must have a policy with a rate.
+    /// The key for which the [rate](Policy::rate) and the [slots over all processes](Policy::concurrency_over_all) of state `S` are counted separately, for a
+    /// provider that limits each account. The machine must be registered, and the state must have a policy with one of the two.
     ///
     /// ```
     /// # use fsm_runtime::{Builder, Policy, Rate, prelude::*};
@@ -314,7 +314,12 @@ impl Builder {
             return Err(StartError::Policy { machine, state, why });
         }
         if let Some((machine, state)) = settings.policies.unlimited() {
-            let why = "`limit_by` has no effect without a rate: set `Policy::rate`";
+            let why = "`limit_by` has no effect without a limit: set `Policy::rate` or `Policy::concurrency_over_all`";
+            return Err(StartError::Policy { machine, state, why });
+        }
+        if let Some((machine, state)) = settings.policies.over_all().filter(|_| store.ephemerals().is_none()) {
+            let why = "`concurrency_over_all`: this store has no entries under leases; use the SQLite or the PostgreSQL store, or \
+                       implement `Store::ephemerals`";
             return Err(StartError::Policy { machine, state, why });
         }
         let unknown = Unknown::new(tolerant);
