@@ -217,8 +217,8 @@ impl EventLoop {
 
     /// Makes the calls that slots over all processes need.
     fn make_calls(&mut self) {
-        let (calls, waits) = self.workers.take_calls();
-        self.entries.make(calls, waits);
+        let (calls, waiting) = self.workers.take_calls();
+        self.entries.make(calls, waiting);
     }
 
     /// Whether nothing runs except leaked workers.
@@ -241,7 +241,7 @@ impl EventLoop {
         if self.engine.notifier.has_idle_waiters()
             && self.is_quiet()
             && !self.queue.is_due()
-            && !self.workers.is_unsettled()
+            && !self.workers.is_looking()
             && self.lease.can_claim()
         {
             self.engine.notifier.notify_idle();

@@ -473,14 +473,14 @@ impl Workers {
         self.slots.has_shared()
     }
 
-    /// The calls of the store that are to be made for slots over all processes, and whether entries wait for changes there.
-    pub(super) fn take_calls(&mut self) -> (Vec<Call>, bool) {
+    /// The calls of the store that are to be made for slots over all processes, and the number of queues in which entries wait for changes.
+    pub(super) fn take_calls(&mut self) -> (Vec<Call>, u32) {
         self.slots.take_calls()
     }
 
-    /// Whether it is not known yet if work has a slot over all processes.
-    pub(super) fn is_unsettled(&mut self) -> bool {
-        self.slots.is_unsettled()
+    /// Whether a call can show that work has a slot over all processes.
+    pub(super) fn is_looking(&mut self) -> bool {
+        self.slots.is_looking(self.engine.clock.elapsed())
     }
 
     /// The time at which something is to be done about the slots over all processes.
@@ -507,6 +507,7 @@ impl Workers {
         let now = self.engine.clock.elapsed();
         match event {
             EntryEvent::Changed => self.slots.entries_changed(now),
+            EntryEvent::Removed => {}
             EntryEvent::Answered(answered) => {
                 let machine = answered.queue.machine;
                 if let Some(loss) = self.slots.answered(answered, now) {

@@ -27,7 +27,7 @@ use uuid::Uuid;
 const TURN: Duration = Duration::from_secs(1);
 /// How often a queue is looked at without a notification, and the pause after an error of the store.
 const POLL: Duration = Duration::from_secs(1);
-/// The shortest time between two looks at a queue, for each queue that waits: notifications can come all the time.
+/// The shortest time between two looks at a queue without a notification, and between two attempts to renew.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// The queue of one state and limit key.
@@ -139,7 +139,6 @@ struct Queue {
 #[derive(Default)]
 struct NextLook {
     at: Duration,
-    last: Duration,
     in_flight: bool,
     /// Something has changed since the look in flight was begun.
     again: bool,
@@ -335,7 +334,6 @@ impl SharedSlots {
     }
 
     fn looked(&mut self, lane: &LimitKey, first: Option<(Vec<String>, Duration)>, now: Duration) -> bool {
-        let pause = self.pause();
         let Some(queue) = self.queues.get_mut(lane) else { return false };
         queue.look.in_flight = false;
         let (first, lapses) = first.unwrap_or((Vec::new(), POLL));
@@ -348,11 +346,8 @@ impl SharedSlots {
                 *looked |= !queue.look.again;
             }
         }
-        queue.look.last = now;
-        let pause = if queue.look.again { pause } else { lapses.clamp(PAUSE, POLL) };
-        // An entry that was just added is looked for at once.
-        let waits = |entry: &Entry| entry.stage == Stage::Waiting { looked: false };
-        queue.look.at = if queue.entries.iter().any(waits) { now } else { now.saturating_add(pause) };
+        let pause = if queue.look.again { Duration::ZERO } else { lapses.clamp(PAUSE, POLL) };
+        queue.look.at = now.saturating_add(pause);
         self.summary = None;
         free
     }
@@ -394,11 +389,8 @@ impl SharedSlots {
 
     /// Something has changed in the store: the queues in which entries wait are looked at.
     pub(super) fn changed(&mut self, now: Duration) {
-        let pause = self.pause();
         for queue in self.queues.values_mut().filter(|queue| queue.waits()) {
-            let at = now.max(queue.look.last.saturating_add(pause));
-            queue.look.at = queue.look.at.min(at);
-            queue.look.again = true;
+            (queue.look.at, queue.look.again) = (now, true);
         }
         self.summary = None;
     }
@@ -465,9 +457,15 @@ impl SharedSlots {
         self.summary().unsettled
     }
 
-    /// Whether an entry waits for a change in the store.
-    pub(super) fn waits(&mut self) -> bool {
-        self.summary().waiting > 0
+    /// The number of queues in which entries wait for a change in the store.
+    pub(super) fn waiting(&mut self) -> u32 {
+        self.summary().waiting
+    }
+
+    /// Whether a call can show that work has a slot, without a change by other processes.
+    pub(super) fn is_looking(&mut self, now: Duration) -> bool {
+        let looks = |queue: &Queue| queue.waits() && (queue.look.in_flight || queue.look.at <= now);
+        self.summary().unsettled > 0 || self.queues.values().any(looks)
     }
 
     /// The calls that are to be made.
@@ -500,11 +498,6 @@ impl SharedSlots {
             let unused = queue.entries.extract_if(.., |entry| !matches!(entry.stage, Stage::Used(_)));
             self.calls.extend(unused.map(|entry| Call::Remove { id: entry.id }));
         }
-    }
-
-    /// With many queues, each is looked at less often.
-    fn pause(&mut self) -> Duration {
-        (PAUSE * self.summary().waiting.max(1)).min(POLL)
     }
 
     fn summary(&mut self) -> Summary {
@@ -675,14 +668,12 @@ mod tests {
         assert_eq!(store.0.len(), 3, "no more entries than slots for each process");
         assert!(a.take(1, &clock) && b.take(2, &clock));
         assert!(!a.take(3, &clock) && !b.take(3, &clock));
-        assert_eq!((b.slots.unsettled(), b.slots.waits()), (0, true));
+        assert_eq!((b.slots.unsettled(), b.slots.waiting()), (0, 1));
         assert!(a.free(1, &clock), "within its turn");
         a.slots.give_back_unused(|_| false, now);
         a.settle(&mut store, &clock);
         assert_eq!((store.0.len(), a.slots.next()), (2, None), "nothing of it is left");
         b.slots.changed(now);
-        b.settle(&mut store, &clock);
-        clock.advance(PAUSE);
         b.settle(&mut store, &clock);
         assert!(b.take(3, &clock) && !b.take(4, &clock));
     }

@@ -5,17 +5,23 @@ use crate::{
     engine::Engine,
     store::{NewEphemeral, Notice, StoreError},
 };
-use std::{future::pending, sync::Arc, time::Duration};
+use std::{future::pending, mem, pin::Pin, sync::Arc, time::Duration};
 use tokio::{
     sync::{
         broadcast::{self, error::RecvError},
         watch,
     },
     task::JoinSet,
+    time::Sleep,
 };
 
 /// The kind of the entries.
 const KIND: &str = "slot";
+/// The shortest time between two notifications of changes, for each queue that waits: they can come all the time, and each leads to a read
+/// of the queue. Real time, because it is for the sake of the store.
+const PAUSE: Duration = Duration::from_millis(10);
+/// With many queues, notifications are still seen this often.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// Longer names of queues are cut, so that a store can have an index of them. Keys that begin alike share their slots then.
 const LONGEST_NAME: usize = 1_024;
 
@@ -27,13 +33,15 @@ pub(in crate::controller) struct SlotEntries {
     calls: JoinSet<Option<Answered>>,
     /// What tells of changes; `None` where no state has slots over all processes.
     changes: Option<Changes>,
-    /// Whether changes are of interest.
-    waits: bool,
 }
 
 struct Changes {
     entries: watch::Receiver<()>,
     notices: broadcast::Receiver<Notice>,
+    /// The number of queues that wait for changes.
+    waiting: u32,
+    /// The pause after a change.
+    pause: Option<Pin<Box<Sleep>>>,
 }
 
 /// The answer to a call about a queue.
@@ -47,55 +55,68 @@ pub(in crate::controller) enum EntryEvent {
     Answered(Answered),
     /// Entries have changed in the store.
     Changed,
+    /// An entry was removed, or a call panicked, whose entry lapses.
+    Removed,
 }
 
 impl SlotEntries {
     /// For states of which some have slots over all processes if they are `used`.
     pub(in crate::controller) fn new(engine: Arc<Engine>, holder: &str, used: bool) -> Self {
         let entries = engine.store.ephemerals().filter(|_| used);
-        let changes =
-            entries.map(|entries| Changes { entries: entries.entry_changes(), notices: engine.store.notices() });
-        Self { engine, holder: holder.into(), calls: JoinSet::new(), changes, waits: false }
+        let changes = entries.map(|entries| Changes {
+            entries: entries.entry_changes(),
+            notices: engine.store.notices(),
+            waiting: 0,
+            pause: None,
+        });
+        Self { engine, holder: holder.into(), calls: JoinSet::new(), changes }
     }
 
-    /// Makes `calls`. Changes are of interest from now on if entries `wait` for them.
-    pub(in crate::controller) fn make(&mut self, calls: Vec<Call>, waits: bool) {
-        if waits
-            && !self.waits
-            && let Some(changes) = &mut self.changes
-        {
-            // What has changed before is seen by the first look.
-            changes.entries.mark_unchanged();
-            changes.notices = changes.notices.resubscribe();
+    /// Makes `calls`. Entries in so many queues are `waiting` for changes from now on.
+    pub(in crate::controller) fn make(&mut self, calls: Vec<Call>, waiting: u32) {
+        if let Some(changes) = &mut self.changes {
+            changes.wait(waiting);
         }
-        self.waits = waits;
-        for call in calls {
-            let (engine, holder, asked) = (self.engine.clone(), self.holder.clone(), self.engine.clock.elapsed());
-            self.calls.spawn(async move { answer(&engine, &holder, call, asked).await });
+        let (mut removed, others): (Vec<Call>, Vec<Call>) =
+            calls.into_iter().partition(|call| matches!(call, Call::Remove { .. }));
+        for call in others {
+            // First the slots that are given back: the new entry may get one of them.
+            let first = if matches!(call, Call::Enter { .. }) { mem::take(&mut removed) } else { Vec::new() };
+            self.spawn(first, call);
         }
+        for call in removed {
+            self.spawn(Vec::new(), call);
+        }
+    }
+
+    fn spawn(&mut self, first: Vec<Call>, call: Call) {
+        let (engine, holder, asked) = (self.engine.clone(), self.holder.clone(), self.engine.clock.elapsed());
+        self.calls.spawn(async move {
+            for call in first {
+                answer(&engine, &holder, call, asked).await;
+            }
+            answer(&engine, &holder, call, asked).await
+        });
     }
 
     /// The next event. Cancel safe.
     pub(in crate::controller) async fn next_event(&mut self) -> EntryEvent {
-        let Self { calls, changes, waits, .. } = self;
+        let Self { calls, changes, .. } = self;
         let answered = async {
-            loop {
-                match calls.join_next().await {
-                    Some(Ok(Some(answered))) => return answered,
-                    // A removal, or a task that panicked, whose entry lapses.
-                    Some(_) => {}
-                    None => pending().await,
-                }
+            match calls.join_next().await {
+                Some(Ok(Some(answered))) => EntryEvent::Answered(answered),
+                Some(Ok(None) | Err(_)) => EntryEvent::Removed,
+                None => pending().await,
             }
         };
         let changed = async {
-            match changes.as_mut().filter(|_| *waits) {
+            match changes {
                 Some(changes) => changes.next().await,
                 None => pending().await,
             }
         };
         tokio::select! {
-            answered = answered => EntryEvent::Answered(answered),
+            answered = answered => answered,
             () = changed => EntryEvent::Changed,
         }
     }
@@ -107,12 +128,30 @@ impl SlotEntries {
 }
 
 impl Changes {
-    async fn next(&mut self) {
-        let Self { entries, notices } = self;
-        tokio::select! {
-            changed = entries.changed() => if changed.is_err() { pending().await },
-            notice = notices.recv() => if matches!(notice, Err(RecvError::Closed)) { pending().await },
+    /// From now on, so many queues are `waiting` for changes.
+    fn wait(&mut self, waiting: u32) {
+        if self.waiting == 0 && waiting > 0 {
+            // What has changed before is seen by the first look.
+            self.entries.mark_unchanged();
+            self.notices = self.notices.resubscribe();
         }
+        self.waiting = waiting;
+    }
+
+    /// The next change. Cancel safe.
+    async fn next(&mut self) {
+        if self.waiting == 0 {
+            pending().await
+        }
+        if let Some(pause) = &mut self.pause {
+            pause.as_mut().await;
+            self.pause = None;
+        }
+        tokio::select! {
+            changed = self.entries.changed() => if changed.is_err() { pending().await },
+            notice = self.notices.recv() => if matches!(notice, Err(RecvError::Closed)) { pending().await },
+        }
+        self.pause = Some(Box::pin(tokio::time::sleep((PAUSE * self.waiting).min(LONGEST_PAUSE))));
     }
 }
 

@@ -101,19 +101,19 @@ impl SlotTable {
         self.0.values().any(|slots| slots.shares)
     }
 
-    /// The calls of the store that are to be made, and whether entries wait for changes there.
-    pub(super) fn take_calls(&mut self) -> (Vec<Call>, bool) {
-        let (mut calls, mut waits) = (Vec::new(), false);
+    /// The calls of the store that are to be made, and the number of queues in which entries wait for changes there.
+    pub(super) fn take_calls(&mut self) -> (Vec<Call>, u32) {
+        let (mut calls, mut waiting) = (Vec::new(), 0);
         for shared in self.shared() {
             calls.extend(shared.take_calls());
-            waits |= shared.waits();
+            waiting += shared.waiting();
         }
-        (calls, waits)
+        (calls, waiting)
     }
 
-    /// Whether it is not known yet if work has a slot over all processes.
-    pub(super) fn is_unsettled(&mut self) -> bool {
-        self.shared().any(|shared| shared.unsettled() > 0)
+    /// As [`SharedSlots::is_looking`], for any state.
+    pub(super) fn is_looking(&mut self, now: Duration) -> bool {
+        self.shared().any(|shared| shared.is_looking(now))
     }
 
     /// The time of the next [`tick`](Self::tick).
