@@ -415,6 +415,7 @@ impl Workers {
         let Self { slots, running, registry, .. } = self;
         slots.retain(|key| running.contains(key) || queue.is_in_flight(key), now);
         slots.recover(now);
+        slots.reopen(Duration::MAX);
         registry.retain(|key| running.contains(key) || slots.is_waiting(key));
         for attempt in self.running.attempts() {
             self.registry.set_running(&attempt);
