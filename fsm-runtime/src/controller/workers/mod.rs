@@ -509,6 +509,7 @@ impl Workers {
         match event {
             EntryEvent::Changed => self.slots.entries_changed(now),
             EntryEvent::Removed => {}
+            EntryEvent::Lost => self.slots.recover(now),
             EntryEvent::Answered(answered) => {
                 let machine = answered.queue.machine;
                 if let Some(loss) = self.slots.answered(answered, now) {

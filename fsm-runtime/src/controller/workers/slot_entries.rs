@@ -55,8 +55,10 @@ pub(in crate::controller) enum EntryEvent {
     Answered(Answered),
     /// Entries have changed in the store.
     Changed,
-    /// An entry was removed, or a call panicked, whose entry lapses.
+    /// An entry was removed.
     Removed,
+    /// A call panicked, so that its answer is lost.
+    Lost,
 }
 
 impl SlotEntries {
@@ -105,7 +107,8 @@ impl SlotEntries {
         let answered = async {
             match calls.join_next().await {
                 Some(Ok(Some(answered))) => EntryEvent::Answered(answered),
-                Some(Ok(None) | Err(_)) => EntryEvent::Removed,
+                Some(Ok(None)) => EntryEvent::Removed,
+                Some(Err(_)) => EntryEvent::Lost,
                 None => pending().await,
             }
         };
