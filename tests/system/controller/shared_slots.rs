@@ -112,7 +112,7 @@ async fn until(what: &str, mut right: impl AsyncFnMut() -> bool) {
 }
 
 #[tokio::test]
-async fn c24_no_more_workers_run_over_all_processes_than_there_are_slots() {
+async fn c24_no_more_workers_run_over_all_nodes_than_slots() {
     const JOBS: usize = 90;
     let mut nodes = Nodes::new();
     let runtimes = [nodes.start(3).await, nodes.start(3).await, nodes.start(3).await];
@@ -244,7 +244,7 @@ async fn c24_the_slot_of_a_stopped_process_is_free_within_its_lease() {
 }
 
 #[tokio::test]
-async fn c24_work_whose_slot_is_lost_is_cancelled_and_its_attempt_does_not_count() {
+async fn c24_an_attempt_whose_slot_is_lost_does_not_count() {
     let mut nodes = Nodes::new();
     let runtime = nodes.start(1).await;
     add(&runtime, "a").await;

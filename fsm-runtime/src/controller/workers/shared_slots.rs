@@ -598,7 +598,8 @@ mod tests {
                 Call::Look { limit, .. } => {
                     self.0.retain(|(_, until)| *until > now);
                     let first = &self.0[..limit.min(self.0.len())];
-                    let lapses = first.iter().map(|(_, until)| *until - now).min().unwrap_or(Duration::MAX);
+                    let lapses =
+                        first.iter().map(|(_, until)| until.saturating_sub(now)).min().unwrap_or(Duration::MAX);
                     Some(Answer::Looked(Some((first.iter().map(|(id, _)| id.clone()).collect(), lapses))))
                 }
                 Call::Renew { id, ttl, .. } => {
@@ -909,7 +910,9 @@ mod tests {
                     Step::Stop(n) => all[n].stopped = !all[n].stopped,
                     _ => {}
                 }
-                all.iter_mut().for_each(|it| it.advance(now, &mut next));
+                for it in &mut all {
+                    it.advance(now, &mut next);
+                }
                 let working: usize = all.iter().map(|it| it.working(now)).sum();
                 prop_assert!(working <= limit, "{working} of {limit}");
             }

@@ -144,7 +144,7 @@ impl Changes {
     /// The next change. Cancel safe.
     async fn next(&mut self) {
         if self.waiting == 0 {
-            pending().await
+            pending::<()>().await;
         }
         if let Some(pause) = &mut self.pause {
             pause.as_mut().await;
