@@ -32,7 +32,8 @@ use super::{
     step::{self, Look, Share, StepResult},
     waits::{self, AwaitedMachines, WaitIndex, Watched},
     workers::{
-        Admission, AfterWorker, EndedWorker, WorkerEnd, Workers, panic_text, run::release, status::WorkerRegistry,
+        Admission, AfterWorker, EndedWorker, WorkerEnd, Workers, panic_text, run::release, slot_entries::SlotEntries,
+        status::WorkerRegistry,
     },
 };
 use crate::{
@@ -62,6 +63,8 @@ pub(super) struct EventLoop {
     engine: Arc<Engine>,
     queue: WorkQueue,
     workers: Workers,
+    /// The calls for slots over all processes.
+    entries: SlotEntries,
     lease: LeaseKeeper,
     /// The interval of the scan.
     poll_interval: Duration,
@@ -87,15 +90,20 @@ impl EventLoop {
         reports: watch::Receiver<LeaseReport>,
         registry: Arc<WorkerRegistry>,
     ) -> Self {
+        let awaited_machines = Arc::new(AwaitedMachines::new(&drivers));
+        let (holder, poll_interval, grace) =
+            (me.process.holder.clone(), settings.poll_interval, settings.limits.grace_period);
+        let workers = Workers::new(engine.clone(), drivers, settings, registry);
         Self {
             waits: WaitIndex::default(),
-            awaited_machines: Arc::new(AwaitedMachines::new(&drivers)),
+            awaited_machines,
             queue: WorkQueue::new(engine.clone()),
-            lease: LeaseKeeper::new(engine.clone(), me, reports, settings.limits.grace_period),
-            poll_interval: settings.poll_interval,
+            lease: LeaseKeeper::new(engine.clone(), me, reports, grace),
+            poll_interval,
             assignment,
             abandoned: HashSet::new(),
-            workers: Workers::new(engine.clone(), drivers, settings, registry),
+            entries: SlotEntries::new(engine.clone(), &holder, workers.has_shared_slots()),
+            workers,
             unreadable: HashSet::new(),
             engine,
         }
@@ -120,6 +128,7 @@ impl EventLoop {
             self.begin_looks();
             self.check_deadlines();
             self.answer_idle();
+            self.make_calls();
             let pause = self.pause(true);
             tokio::select! {
                 () = halt.cancelled() => break,
@@ -131,6 +140,7 @@ impl EventLoop {
                     let change = self.lease.on_event(event);
                     self.on_lease_change(change);
                 }
+                event = self.entries.next_event() => self.workers.on_entries(event, &mut self.queue),
                 () = breakers.notified() => self.workers.reopen(Duration::MAX, &mut self.queue),
                 () = engine.clock.sleep(pause.unwrap_or_default()), if pause.is_some() => {}
             }
@@ -170,6 +180,8 @@ impl EventLoop {
         report.stopped.sort_by(|a, b| a.key.cmp(&b.key));
         // Once the lease has expired, other processes take the claims over in any case.
         self.workers.release_unused(self.lease.ttl()).await;
+        // Slots over all processes lapse in any case.
+        let _ = clock.timeout(self.lease.ttl(), self.leave_queues()).await;
         report.stopped.iter().for_each(StoppedWorker::log);
         report
     }
@@ -177,6 +189,7 @@ impl EventLoop {
     async fn until_quiet(&mut self) {
         while !self.is_quiet() {
             self.check_deadlines();
+            self.make_calls();
             let pause = self.pause(false);
             let clock = self.engine.clock.clone();
             tokio::select! {
@@ -186,9 +199,26 @@ impl EventLoop {
                     let change = self.lease.on_event(event);
                     self.on_lease_change(change);
                 }
+                event = self.entries.next_event() => self.workers.on_entries(event, &mut self.queue),
                 () = clock.sleep(pause.unwrap_or_default()), if pause.is_some() => {}
             }
         }
+    }
+
+    /// Waits until the entries of slots over all processes are removed. Cancel safe.
+    async fn leave_queues(&mut self) {
+        self.make_calls();
+        while self.entries.is_busy() {
+            let event = self.entries.next_event().await;
+            self.workers.on_entries(event, &mut self.queue);
+            self.make_calls();
+        }
+    }
+
+    /// Makes the calls that slots over all processes need.
+    fn make_calls(&mut self) {
+        let (calls, waiting) = self.workers.take_calls();
+        self.entries.make(calls, waiting);
     }
 
     /// Whether nothing runs except leaked workers.
@@ -200,15 +230,19 @@ impl EventLoop {
     fn pause(&mut self, with_looks: bool) -> Option<Duration> {
         let look = self.queue.next_look().filter(|_| with_looks);
         let opening = self.workers.next_opening().filter(|_| with_looks);
-        let next =
-            look.into_iter().chain(opening).chain(self.workers.next_check()).chain(self.lease.next_deadline()).min();
+        let (check, tick) = (self.workers.next_check(), self.workers.next_tick());
+        let next = look.into_iter().chain(opening).chain(check).chain(tick).chain(self.lease.next_deadline()).min();
         next.map(|at| at.saturating_sub(self.engine.clock.elapsed()))
     }
 
     /// Answers callers that wait until there is nothing to do.
     fn answer_idle(&mut self) {
         // Without the lease, claims are held back.
-        if self.engine.notifier.has_idle_waiters() && self.is_quiet() && !self.queue.is_due() && self.lease.can_claim()
+        if self.engine.notifier.has_idle_waiters()
+            && self.is_quiet()
+            && !self.queue.is_due()
+            && !self.workers.is_looking()
+            && self.lease.can_claim()
         {
             self.engine.notifier.notify_idle();
         }
@@ -217,6 +251,7 @@ impl EventLoop {
     fn check_deadlines(&mut self) {
         self.workers.check_due();
         self.workers.reopen_due(&mut self.queue);
+        self.workers.tick(&mut self.queue);
         let change = self.lease.advance();
         self.on_lease_change(change);
     }
@@ -451,6 +486,12 @@ impl EventLoop {
 
     fn on_claimed(&mut self, key: Key, timeline: LeaseTimeline, row: Option<Box<Row>>) {
         match row {
+            Some(row) if self.workers.has_lost_slot(&key) => {
+                self.return_claim(
+                    *row,
+                    "claim released: the lease of its slot over all processes could not be renewed",
+                );
+            }
             Some(row) if self.lease.covers(timeline) => self.start_worker(*row),
             // Another process may have taken the row over already.
             Some(row) => self.return_claim(*row, "claim released: it took longer than the lease"),

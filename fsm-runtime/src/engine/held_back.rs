@@ -9,6 +9,11 @@ use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 pub enum WaitsFor {
     /// A slot: all are taken.
     Slot,
+    /// One of the [slots](crate::Policy::concurrency_over_all) of its state over all processes.
+    SharedSlot {
+        /// The number of slots.
+        limit: usize,
+    },
     /// Its turn within the [rate](crate::Policy::rate) of its state.
     Rate {
         /// The time until the next start.
@@ -27,6 +32,8 @@ impl fmt::Display for WaitsFor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Slot => f.write_str("waits for a slot"),
+            Self::SharedSlot { limit: 1 } => f.write_str("waits for the only slot of all processes"),
+            Self::SharedSlot { limit } => write!(f, "waits for one of the {limit} slots of all processes"),
             Self::Rate { left } => write!(f, "waits for its rate, for another {left:.1?}"),
             Self::Breaker { name, left: Some(left) } => {
                 write!(f, "waits for the circuit of `{name}`, which is open for another {left:.1?}")
@@ -41,6 +48,9 @@ impl fmt::Display for WaitsFor {
 pub(crate) enum Reason {
     #[default]
     Slot,
+    SharedSlot {
+        limit: usize,
+    },
     Rate {
         until: Duration,
     },
@@ -62,6 +72,7 @@ impl HeldBack {
     pub(crate) fn show(&self, now: Duration) -> WaitsFor {
         match &*self.0.lock() {
             Reason::Slot => WaitsFor::Slot,
+            Reason::SharedSlot { limit } => WaitsFor::SharedSlot { limit: *limit },
             Reason::Rate { until } => WaitsFor::Rate { left: until.saturating_sub(now) },
             Reason::Breaker { name, until } => {
                 WaitsFor::Breaker { name: name.to_string(), left: until.map(|until| until.saturating_sub(now)) }

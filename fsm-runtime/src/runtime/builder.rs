@@ -4,7 +4,9 @@ use super::{Inner, Runtime, StartError, nodes::NodesView};
 use super::{Retention, auto_clock, compatibility::check, rearm::arm, retention::prune_loop};
 use crate::{
     clock::{Clock, FOREVER, TOO_LONG},
-    controller::{Controller, Driver, Drivers, LeaseRequest, Machine, Policy, Settings, WatchedScope, follow},
+    controller::{
+        Controller, Driver, Drivers, LeaseRequest, Machine, Policies, Policy, Settings, WatchedScope, follow,
+    },
     coordination::Coordination,
     engine::{
         Engine, StoreTime,
@@ -177,8 +179,8 @@ impl Builder {
         self
     }
 
-    /// The key for which the [rate](Policy::rate) of state `S` is counted separately, for a provider that limits each account. The machine must be
-    /// registered, and the state must have a policy with a rate.
+    /// The key for which the [rate](Policy::rate) and the [slots over all processes](Policy::concurrency_over_all) of state `S` are counted separately, for a
+    /// provider that limits each account. The machine must be registered, and the state must have a policy with one of the two.
     ///
     /// ```
     /// # use fsm_runtime::{Builder, Policy, Rate, prelude::*};
@@ -309,14 +311,7 @@ impl Builder {
         let node = node.unwrap_or_else(host_name);
         let all = store.presence().is_some();
         let (division, list) = members.divide((!drivers.is_empty()).then_some(&node), all)?;
-        if let Some((machine, state)) = settings.policies.unregistered(|machine| drivers.contains_key(machine)) {
-            let why = "its machine is not registered with `Builder::machine`";
-            return Err(StartError::Policy { machine, state, why });
-        }
-        if let Some((machine, state)) = settings.policies.unlimited() {
-            let why = "`limit_by` has no effect without a rate: set `Policy::rate`";
-            return Err(StartError::Policy { machine, state, why });
-        }
+        check_policies(&settings.policies, &drivers, &*store)?;
         let unknown = Unknown::new(tolerant);
         let health = Arc::new(HealthRegistry::new(clock.clone()));
         let engine = Arc::new(Engine {
@@ -391,6 +386,24 @@ impl fmt::Debug for Builder {
             .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
+}
+
+/// Checks the policies and limit keys against the machines and the store.
+fn check_policies(policies: &Policies, drivers: &Drivers, store: &dyn Store) -> Result<(), StartError> {
+    if let Some((machine, state)) = policies.unregistered(|machine| drivers.contains_key(machine)) {
+        let why = "its machine is not registered with `Builder::machine`";
+        return Err(StartError::Policy { machine, state, why });
+    }
+    if let Some((machine, state)) = policies.unlimited() {
+        let why = "`limit_by` has no effect without a limit: set `Policy::rate` or `Policy::concurrency_over_all`";
+        return Err(StartError::Policy { machine, state, why });
+    }
+    if let Some((machine, state)) = policies.over_all().filter(|_| store.ephemerals().is_none()) {
+        let why = "`concurrency_over_all`: this store has no entries under leases; use the SQLite or the PostgreSQL store, or \
+                   implement `Store::ephemerals`";
+        return Err(StartError::Policy { machine, state, why });
+    }
+    Ok(())
 }
 
 /// The machines and those that they wait for, ordered by name.

@@ -4,11 +4,12 @@ use super::StoreFuture;
 use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 
-/// A capability of a store: queues of entries that live under leases, for locks, services and work that is done once.
+/// A capability of a store: queues of entries that live under leases, for locks, services, work that is done once, and slots over all
+/// processes.
 ///
 /// An entry is in the queue of its kind and name. It is live until its lease lapses, until its holder removes it, or until its result
-/// is [kept](Ephemerals::keep_result). The first live entry of a queue is the holder of a lock, the others wait in order. The order of
-/// a registry's entries has no meaning. (In `ZooKeeper`, these are ephemeral sequential nodes, and this is its recipe for locks.)
+/// is [kept](Ephemerals::keep_result). The first live entry of a queue is the holder of a lock, and the first `n` have the `n` slots of a
+/// [state](crate::Policy::concurrency_over_all); the others wait in order. The order of a registry's entries has no meaning. (In `ZooKeeper`, these are ephemeral sequential nodes, and this is its recipe for locks.)
 ///
 /// # Contract
 /// - **Order.** The sequence of an entry comes from the store's sequence of [fences](super::Claim), so it is greater than those of all
@@ -33,6 +34,16 @@ pub trait Ephemerals: Send + Sync {
     /// The position of an entry in its queue. Lapsed entries ahead of it are removed first, so that a renewal that was requested in time and
     /// is executed late does not bring them back.
     fn position(&self, id: String, now: SystemTime) -> StoreFuture<'_, Position>;
+
+    /// The first `limit` live entries of a queue, in order: with `limit` as a number of slots, those that have one. Lapsed entries ahead of
+    /// the last of them are removed first, as by [`position`](Ephemerals::position).
+    fn first_entries(
+        &self,
+        kind: &'static str,
+        name: String,
+        limit: usize,
+        now: SystemTime,
+    ) -> StoreFuture<'_, Vec<Ephemeral>>;
 
     /// The live entries of `kind`, or those of `name`, ordered by name and sequence, after the entry `after`, at most `limit`.
     fn entries(
@@ -64,7 +75,7 @@ pub trait Ephemerals: Send + Sync {
 /// An entry to add to a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewEphemeral {
-    /// What it is for, such as `lock`.
+    /// What it is for, such as `lock` or `slot`.
     pub kind: &'static str,
     /// The queue among those of its kind: [`MAX_KEY_BYTES`](super::MAX_KEY_BYTES) at most.
     pub name: String,

@@ -3,7 +3,7 @@
 #![cfg(server)]
 
 use fsm_runtime::{
-    Runtime, StartPosition,
+    Policy, Runtime, StartPosition,
     prelude::*,
     store::{
         Store as _,
@@ -11,7 +11,15 @@ use fsm_runtime::{
     },
 };
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, future::Future, time::Duration};
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 use tests_postgres::{Proxy, Server};
 use tokio::sync::mpsc;
 
@@ -115,6 +123,54 @@ async fn n6_work_of_a_node_that_is_cut_off_is_taken_over() {
     for runtime in [first, second, client] {
         runtime.shutdown(Duration::from_millis(100)).await;
     }
+}
+
+/// Counts the workers that run at once over all nodes.
+#[derive(Clone, Default)]
+struct Counted {
+    now: Arc<AtomicUsize>,
+    most: Arc<AtomicUsize>,
+}
+
+impl job::Workers for Counted {
+    async fn running(&self, task: job::Task<job::Running>) -> Outcome<job::Running> {
+        let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most.fetch_max(now, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(fastrand::u64(..20))).await;
+        self.now.fetch_sub(1, Ordering::SeqCst);
+        task.finish()
+    }
+}
+
+/// The nodes of a store share the slots of a state, and a node that shuts down leaves them to the other one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c24_two_nodes_share_the_slots_of_a_state() {
+    const JOBS: usize = 60;
+    let (server, schema) = (Server::shared(), Server::shared().new_schema());
+    let counted = Counted::default();
+    let node = async |name: &str| {
+        let store = Postgres::options(server.url()).schema(&schema).open().await.unwrap();
+        let builder = Runtime::builder(store).machine::<Job, _>(counted.clone()).node(name);
+        let builder = builder.policy::<job::Running>(Policy::new().concurrency_over_all(2));
+        builder.lease_ttl(Duration::from_secs(3)).poll_interval(Duration::from_millis(200)).start().await.unwrap()
+    };
+    let (first, second) = (node("first").await, node("second").await);
+    let jobs = second.machines::<Job>();
+    for n in 0..JOBS {
+        jobs.create(&n.to_string(), job::Queued).await.unwrap().start().await.unwrap();
+    }
+    for n in 0..JOBS / 2 {
+        soon("the end", jobs.wait_for(&n.to_string(), job::State::Finished, PATIENCE)).await.unwrap();
+    }
+    first.shutdown(Duration::from_secs(5)).await;
+    for n in 0..JOBS {
+        soon("the end", jobs.wait_for(&n.to_string(), job::State::Finished, PATIENCE)).await.unwrap();
+    }
+    assert_eq!(counted.most.load(Ordering::SeqCst), 2);
+    second.shutdown(Duration::from_secs(5)).await;
+    let store = Postgres::options(server.url()).schema(&schema).open().await.unwrap();
+    let left = store.ephemerals().unwrap().entries("slot", None, None, 9, std::time::SystemTime::now()).await.unwrap();
+    assert_eq!(left, []);
 }
 
 /// A subscriber of one node gets each entry that the others write, once, and the entries of each instance in order.

@@ -179,12 +179,13 @@ async fn c23_overdue_workers_count_as_failures() {
 }
 
 #[tokio::test]
-async fn a_key_without_a_rate_is_refused() {
+async fn a_key_without_a_limit_is_refused() {
     let builder = Runtime::builder(Sqlite::in_memory().unwrap()).machine::<Job, _>(puppets().0);
     let error = builder.limit_by(|running: &job::Running| running.name.clone()).start().await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the policy of `Job` in state `Running`: `limit_by` has no effect without a rate: set `Policy::rate`"
+        "the policy of `Job` in state `Running`: `limit_by` has no effect without a limit: set `Policy::rate` or \
+         `Policy::concurrency_over_all`"
     );
 }
 

@@ -13,6 +13,7 @@ mod policy;
 mod recover;
 mod run;
 mod scan;
+mod shared_slots;
 mod slots;
 mod start;
 mod stop;

@@ -49,12 +49,12 @@ impl LeaseTimeline {
         }
     }
 
-    fn draining_at(self) -> Duration {
+    pub(crate) fn draining_at(self) -> Duration {
         self.renewed.saturating_add(self.ttl.saturating_sub(self.ttl / 3))
     }
 
     /// At least a sixth of the lease is left for aborts to take effect.
-    fn lost_at(self) -> Duration {
+    pub(crate) fn lost_at(self) -> Duration {
         self.draining_at().saturating_add(self.grace.min(self.ttl / 6))
     }
 }

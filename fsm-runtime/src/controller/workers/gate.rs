@@ -1,10 +1,13 @@
-//! The limits besides slots that work of one state has to pass before it starts: its rate, and a circuit breaker.
+//! The limits besides the slots of this process that work of one state has to pass before it starts: a circuit breaker, the slots over
+//! all processes, and its rate.
 
+use super::shared_slots::SharedSlots;
 use crate::{
     breaker::{Breaker, Permit},
     clock::Clock,
     engine::held_back::Reason,
     membership::LiveNodes,
+    store::Key,
     worker::Rate,
 };
 use governor::{Quota, RateLimiter, middleware::NoOpMiddleware, state::keyed::HashMapStateStore};
@@ -22,6 +25,7 @@ const MANY_KEYS: usize = 1_024;
 pub(super) struct Gate {
     pub(super) rate: Option<StateRate>,
     pub(super) breaker: Option<Breaker>,
+    pub(super) shared: Option<SharedSlots>,
 }
 
 /// A rate, and what has been used of it by each key.
@@ -60,8 +64,8 @@ pub(super) struct Shut {
 }
 
 impl Gate {
-    /// Uses a start of `key`. Returns the breaker's permit for it.
-    pub(super) fn pass(&mut self, key: &LimitKey, now: Duration) -> Result<Option<Permit>, Shut> {
+    /// Uses a start of `lane` for the work of `key`. Returns the breaker's permit for it.
+    pub(super) fn pass(&mut self, lane: &LimitKey, key: &Key, now: Duration) -> Result<Option<Permit>, Shut> {
         let closed = |breaker: &Breaker, wait: Option<Duration>| {
             let until = wait.map(|wait| now.saturating_add(wait));
             Shut { until, reason: Reason::Breaker { name: breaker.name().into(), until } }
@@ -70,11 +74,23 @@ impl Gate {
         if let Some(breaker) = &self.breaker {
             breaker.check_work().map_err(|wait| closed(breaker, wait))?;
         }
-        if let Some(rate) = &mut self.rate {
-            rate.start(key, now).map_err(|until| Shut { until: Some(until), reason: Reason::Rate { until } })?;
+        // Before the rate, of which a start would be lost.
+        if let Some(shared) = &mut self.shared
+            && !shared.take(lane, key, now)
+        {
+            return Err(Shut { until: None, reason: Reason::SharedSlot { limit: shared.limit() } });
         }
-        // Another caller may have become the probe meanwhile: then a start of the rate is lost.
-        self.breaker.as_ref().map(|breaker| breaker.admit_work().map_err(|wait| closed(breaker, wait))).transpose()
+        let rate = self.rate.as_mut().map(|rate| rate.start(lane, now)).transpose();
+        let passed = match (rate, &self.breaker) {
+            (Err(until), _) => Err(Shut { until: Some(until), reason: Reason::Rate { until } }),
+            (Ok(_), None) => Ok(None),
+            // Another caller may have become the probe meanwhile: then a start of the rate is lost.
+            (Ok(_), Some(breaker)) => breaker.admit_work().map(Some).map_err(|wait| closed(breaker, wait)),
+        };
+        if let Some(shared) = self.shared.as_mut().filter(|_| passed.is_err()) {
+            shared.give_back(lane, key);
+        }
+        passed
     }
 }
 
@@ -181,16 +197,20 @@ mod tests {
         let options = Breaker::options("b").failures_in_a_row(1).open_for(Duration::from_secs(30));
         let breaker = options.clock(clock.clock()).build().unwrap();
         let rate = StateRate::new(Rate::new(1, Duration::from_mins(1)), clock.clock(), live(1), "M");
-        let mut gate = Gate { rate: Some(rate), breaker: Some(breaker.clone()) };
-        gate.pass(&None, clock.clock().elapsed()).unwrap().unwrap().failed("503");
+        let mut gate = Gate { rate: Some(rate), breaker: Some(breaker.clone()), shared: None };
+        let job = Key::new("M", "1");
+        gate.pass(&None, &job, clock.clock().elapsed()).unwrap().unwrap().failed("503");
         clock.advance(Duration::from_secs(30));
         let changes = breaker.subscribe();
         let now = clock.clock().elapsed();
         let until = now + Duration::from_secs(30);
-        assert_eq!(gate.pass(&None, now).unwrap_err(), Shut { until: Some(until), reason: Reason::Rate { until } });
+        assert_eq!(
+            gate.pass(&None, &job, now).unwrap_err(),
+            Shut { until: Some(until), reason: Reason::Rate { until } }
+        );
         assert!(!changes.has_changed().unwrap(), "the work would be tried again at once, without end");
         clock.advance(Duration::from_secs(30));
-        assert!(gate.pass(&None, clock.clock().elapsed()).unwrap().is_some(), "the probe");
+        assert!(gate.pass(&None, &job, clock.clock().elapsed()).unwrap().is_some(), "the probe");
     }
 
     proptest! {

@@ -10,7 +10,7 @@ use crate::{
     store::{Key, Row},
     worker::Limits,
 };
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::sync::watch;
 
 /// The drivers by the names of their machines.
@@ -49,10 +49,19 @@ impl RegisteredMachines {
         self.policies.limit_key(engine, driver.graph(), state, row)
     }
 
-    /// The slots of all machines, `max_concurrency` for each.
-    pub(super) fn slots(&self, max_concurrency: usize, clock: &Clock, live: &watch::Receiver<LiveNodes>) -> SlotTable {
-        let of_machine =
-            |machine: &&'static str| (*machine, max_concurrency, self.policies.states(machine, clock, live));
+    /// The slots of all machines, `max_concurrency` for each. Those over all processes have leases of `lease_ttl`.
+    pub(super) fn slots(
+        &self,
+        max_concurrency: usize,
+        lease_ttl: Duration,
+        clock: &Clock,
+        live: &watch::Receiver<LiveNodes>,
+    ) -> SlotTable {
+        let of_machine = |machine: &&'static str| {
+            let leases = (lease_ttl, self.defaults.grace_period);
+            let limits = self.policies.states(machine, max_concurrency, leases, clock, live);
+            (*machine, max_concurrency, limits)
+        };
         SlotTable::new(self.drivers.keys().map(of_machine))
     }
 

@@ -6,6 +6,8 @@ pub(super) mod policy;
 mod result;
 pub(super) mod run;
 mod running;
+mod shared_slots;
+pub(super) mod slot_entries;
 mod slots;
 pub(super) mod status;
 mod timeouts;
@@ -17,6 +19,8 @@ use self::{
     result::Ending,
     run::{failure, release},
     running::RunningWorkers,
+    shared_slots::{Call, Loss},
+    slot_entries::EntryEvent,
     slots::{SlotTable, Taken},
     status::WorkerRegistry,
 };
@@ -123,7 +127,7 @@ impl Workers {
             });
         }
         Self {
-            slots: machines.slots(settings.max_concurrency, &engine.clock, &settings.live),
+            slots: machines.slots(settings.max_concurrency, settings.lease_ttl, &engine.clock, &settings.live),
             engine,
             machines,
             running: RunningWorkers::default(),
@@ -346,8 +350,9 @@ impl Workers {
     }
 
     /// Begins a shutdown: no more claims, and workers learn that the process drains.
-    pub(super) fn drain(&self) {
+    pub(super) fn drain(&mut self) {
         self.draining.cancel();
+        self.slots.close();
     }
 
     /// The attempts of the running workers.
@@ -406,8 +411,11 @@ impl Workers {
     /// Rebuilds the tables from the tasks, which survive a panic of the loop, and schedules a look at each running instance. Rows
     /// claimed without a worker are found by the scan, which restarts with the loop.
     pub(super) fn recover(&mut self, queue: &mut WorkQueue) {
+        let now = self.engine.clock.elapsed();
         let Self { slots, running, registry, .. } = self;
-        slots.retain(|key| running.contains(key) || queue.is_in_flight(key));
+        slots.retain(|key| running.contains(key) || queue.is_in_flight(key), now);
+        slots.recover(now);
+        slots.reopen(Duration::MAX);
         registry.retain(|key| running.contains(key) || slots.is_waiting(key));
         for attempt in self.running.attempts() {
             self.registry.set_running(&attempt);
@@ -441,7 +449,7 @@ impl Workers {
         if self.running.contains(key) {
             return;
         }
-        self.slots.free(key);
+        self.slots.free(key, self.engine.clock.elapsed());
         self.registry.remove(key);
         self.engine.held_back.remove(key);
         self.grant_slots(&key.machine, queue);
@@ -453,6 +461,83 @@ impl Workers {
         while let Some(next) = self.slots.grant_next(machine, now) {
             self.engine.held_back.remove(&next);
             queue.notify(next);
+        }
+    }
+
+    /// Whether `key` has a slot, and has lost the one over all processes.
+    pub(super) fn has_lost_slot(&self, key: &Key) -> bool {
+        self.slots.has_lost_slot(key, self.engine.clock.elapsed())
+    }
+
+    /// Whether a state has slots over all processes.
+    pub(super) fn has_shared_slots(&self) -> bool {
+        self.slots.has_shared()
+    }
+
+    /// The calls of the store that are to be made for slots over all processes, and the number of queues in which entries wait for changes.
+    pub(super) fn take_calls(&mut self) -> (Vec<Call>, u32) {
+        self.slots.take_calls()
+    }
+
+    /// Whether a call can show that work has a slot over all processes.
+    pub(super) fn is_looking(&mut self) -> bool {
+        self.slots.is_looking(self.engine.clock.elapsed())
+    }
+
+    /// The time at which something is to be done about the slots over all processes.
+    pub(super) fn next_tick(&mut self) -> Option<Duration> {
+        self.slots.next_tick()
+    }
+
+    /// Does what is due about the slots over all processes.
+    pub(super) fn tick(&mut self, queue: &mut WorkQueue) {
+        let now = self.engine.clock.elapsed();
+        if self.slots.next_tick().is_none_or(|at| at > now) {
+            return;
+        }
+        for loss in self.slots.tick(now) {
+            self.lose_slot(loss);
+        }
+        for machine in self.slots.machines() {
+            self.grant_slots(machine, queue);
+        }
+    }
+
+    /// Takes what the store tells of the slots over all processes into account.
+    pub(super) fn on_entries(&mut self, event: EntryEvent, queue: &mut WorkQueue) {
+        let now = self.engine.clock.elapsed();
+        match event {
+            EntryEvent::Changed => self.slots.entries_changed(now),
+            EntryEvent::Removed => {}
+            EntryEvent::Lost => self.slots.recover(now),
+            EntryEvent::Answered(answered) => {
+                let machine = answered.queue.machine;
+                if let Some(loss) = self.slots.answered(answered, now) {
+                    self.lose_slot(loss);
+                }
+                self.grant_slots(machine, queue);
+            }
+        }
+    }
+
+    /// Stops the worker of a slot that is lost. Its attempt is given back.
+    fn lose_slot(&mut self, loss: Loss) {
+        match loss {
+            Loss::Cancel(key) => {
+                let first = self.cancel(&key);
+                self.running.set_slot_lost(&key);
+                if let Some(worker) = self.running.get(&key).filter(|_| first) {
+                    log_row!(
+                        error,
+                        worker.attempt.row,
+                        "cancelling the worker: the lease of its slot over all processes could not be renewed"
+                    );
+                }
+            }
+            Loss::Abort(key) => {
+                self.running.set_slot_lost(&key);
+                self.abort(&key);
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::{
     gate::{Gate, LimitKey, StateRate},
+    shared_slots::SharedSlots,
     slots::StateLimits,
 };
 use crate::{
@@ -31,6 +32,7 @@ use tokio::sync::watch;
 /// | [`backoff`](Self::backoff) | up to 1 s, doubling to 5 min | [`Builder::backoff`](crate::Builder::backoff) |
 /// | [`max_attempts`](Self::max_attempts) | 10 | [`Builder::max_attempts`](crate::Builder::max_attempts) |
 /// | [`max_concurrency`](Self::max_concurrency) | that of the machine | [`Builder::max_concurrency`](crate::Builder::max_concurrency): 256 for each machine |
+/// | [`concurrency_over_all`](Self::concurrency_over_all) | off | – |
 /// | [`rate`](Self::rate) | off | – |
 /// | [`breaker`](Self::breaker) | off | – |
 ///
@@ -70,6 +72,7 @@ pub struct Policy {
     backoff: Option<Backoff>,
     max_attempts: Option<u32>,
     max_concurrency: Option<usize>,
+    concurrency_over_all: Option<usize>,
     rate: Option<Rate>,
     breaker: Option<Breaker>,
 }
@@ -126,6 +129,45 @@ impl Policy {
         self
     }
 
+    /// Sets how many workers of this state run at once over all processes of the store, for a provider that allows so many connections.
+    /// Other instances wait, without holding up other states.
+    ///
+    /// The limit counts all instances together, or those with the same key where [`Builder::limit_by`](crate::Builder::limit_by) names one.
+    /// Work that waits for a slot costs neither a slot of its process nor an attempt, and [`Runtime::status`](crate::Runtime::status) and the
+    /// error of [`wait_for`](crate::Machines::wait_for) show what it waits for.
+    ///
+    /// A slot is an entry in the store. Processes get slots in the order in which they request them. A process that gets one uses it for its
+    /// waiting work, one after the other, for a second; the work that runs then is the last. A process requests only slots that it can use
+    /// now, so waiting instances cost nothing.
+    ///
+    /// A slot has a lease as long as that of the process ([`Builder::lease_ttl`](crate::Builder::lease_ttl)). A killed process frees its slots when
+    /// the lease ends, and one that shuts down frees each at the end of its worker. If the lease cannot be renewed, the worker is cancelled
+    /// after two thirds of it and aborted before it ends, and the attempt does not count. As with any lease, a process that stalls for longer,
+    /// or a worker that blocks its thread, can still run when another one has the slot.
+    ///
+    /// Each process keeps its own limit: while a rolling deploy changes the number, no more run at once than the greater number says.
+    ///
+    /// The store needs the capability [`Ephemerals`](crate::store::Ephemerals), which SQLite and PostgreSQL have.
+    ///
+    /// ```
+    /// # use fsm_runtime::{Builder, Policy, prelude::*};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(StateMachine)]
+    /// # #[fsm(initial = Importing, durable, derive(Serialize, Deserialize))]
+    /// # enum Import { #[state(work)] #[on(done => Done)] Importing { account: String }, #[state(end)] Done }
+    /// # fn example(builder: Builder) -> Builder {
+    /// // The provider allows three connections for each account.
+    /// builder
+    ///     .policy::<import::Importing>(Policy::new().concurrency_over_all(3))
+    ///     .limit_by(|importing: &import::Importing| importing.account.clone())
+    /// # }
+    /// # fn main() {}
+    /// ```
+    pub fn concurrency_over_all(mut self, limit: usize) -> Self {
+        self.concurrency_over_all = Some(limit);
+        self
+    }
+
     /// Limits how often work of this state starts. Work that waits for its turn costs neither a slot nor an attempt, and
     /// [`Runtime::status`](crate::Runtime::status) and the error of [`wait_for`](crate::Machines::wait_for) show how long it waits.
     ///
@@ -179,6 +221,9 @@ impl Policy {
         if self.max_concurrency == Some(0) {
             return Some("`max_concurrency`: must be at least 1");
         }
+        if self.concurrency_over_all == Some(0) {
+            return Some("`concurrency_over_all`: must be at least 1; to stop work, hold it");
+        }
         self.rate.as_ref().and_then(Rate::wrong)
     }
 }
@@ -214,10 +259,16 @@ impl Policies {
         self.limit_keys.insert((machine, state), Arc::new(read)).is_none()
     }
 
-    /// A state that has a limit key and no rate.
+    /// A state that has a limit key, and no limit that counts by it.
     pub(crate) fn unlimited(&self) -> Option<(&'static str, &'static str)> {
-        let has_rate = |state| self.policies.get(state).is_some_and(|policy| policy.rate.is_some());
-        self.limit_keys.keys().find(|state| !has_rate(*state)).copied()
+        let counts = |policy: &Policy| policy.rate.is_some() || policy.concurrency_over_all.is_some();
+        let has_limit = |state| self.policies.get(state).is_some_and(counts);
+        self.limit_keys.keys().find(|state| !has_limit(*state)).copied()
+    }
+
+    /// A state that has slots over all processes.
+    pub(crate) fn over_all(&self) -> Option<(&'static str, &'static str)> {
+        self.policies.iter().find(|(_, policy)| policy.concurrency_over_all.is_some()).map(|(state, _)| *state)
     }
 
     /// By what the limits of the state of `row` count.
@@ -240,10 +291,13 @@ impl Policies {
         }
     }
 
-    /// The limits of the states of `machine`; `live` are the nodes that divide rates.
+    /// The limits of the states of `machine`, which has `max_concurrency` slots in this process; `leases` are the length of the leases of
+    /// slots over all processes and the grace period of a state without one; `live` are the nodes that divide rates.
     pub(super) fn states(
         &self,
         machine: &'static str,
+        max_concurrency: usize,
+        (ttl, grace): (Duration, Duration),
         clock: &Clock,
         live: &watch::Receiver<LiveNodes>,
     ) -> HashMap<&'static str, StateLimits> {
@@ -251,7 +305,12 @@ impl Policies {
         of_machine
             .map(|((_, state), policy)| {
                 let rate = policy.rate.map(|rate| StateRate::new(rate, clock.clone(), live.clone(), machine));
-                let gate = Gate { rate, breaker: policy.breaker.clone() };
+                let shared = policy.concurrency_over_all.map(|limit| {
+                    let most = policy.max_concurrency.unwrap_or(max_concurrency).min(max_concurrency);
+                    let grace = policy.grace_period.unwrap_or(grace);
+                    SharedSlots::new((machine, state), limit, most, (ttl, grace))
+                });
+                let gate = Gate { rate, breaker: policy.breaker.clone(), shared };
                 (*state, StateLimits { slots: policy.max_concurrency, gate })
             })
             .collect()
@@ -308,6 +367,7 @@ mod tests {
             (Policy::new().backoff(SECOND, Duration::MAX), "`backoff`"),
             (Policy::new().max_attempts(0), "`max_attempts`"),
             (Policy::new().max_concurrency(0), "`max_concurrency`"),
+            (Policy::new().concurrency_over_all(0), "`concurrency_over_all`"),
             (Policy::new().rate(Rate::new(0, SECOND)), "`rate`"),
             (Policy::new().rate(Rate::new(1, Duration::ZERO)), "`rate`"),
             (Policy::new().rate(Rate::new(1, SECOND).burst(0)), "`rate`"),

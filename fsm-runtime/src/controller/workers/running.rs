@@ -11,7 +11,7 @@ use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 pub(super) struct RunningWorker {
     pub(super) attempt: Arc<Attempt>,
     pub(super) abort: AbortHandle,
-    /// Whether the worker was cancelled because the lease was lost: its attempt is given back.
+    /// Whether the worker was cancelled because the lease of this process or of its slot was lost: its attempt is given back.
     pub(super) lease_lost: bool,
     /// Whether a look has found its visit over. That look has seen a newer row than the worker's result.
     pub(super) outdated: bool,
@@ -82,6 +82,13 @@ impl RunningWorkers {
     pub(super) fn set_outdated(&mut self, key: &Key) {
         if let Some(worker) = self.workers.get_mut(key) {
             worker.outdated = true;
+        }
+    }
+
+    /// Marks the worker of `key` as having lost the lease of its slot.
+    pub(super) fn set_slot_lost(&mut self, key: &Key) {
+        if let Some(worker) = self.workers.get_mut(key) {
+            worker.lease_lost = true;
         }
     }
 

@@ -1,7 +1,11 @@
-//! The slots for workers: limits for each machine and state, and the order in which waiting instances get a slot. Waiting for a rate
-//! or a circuit breaker is waiting for a slot, too, so that it costs neither a slot nor an attempt.
+//! The slots for workers: limits for each machine and state, and the order in which waiting instances get a slot. Waiting for a rate,
+//! a circuit breaker or a slot over all processes is waiting for a slot, too, so that it costs neither a slot nor an attempt.
 
-use super::gate::{Gate, LimitKey, Shut};
+use super::{
+    gate::{Gate, LimitKey, Shut},
+    shared_slots::{Call, Loss, SharedSlots},
+    slot_entries::Answered,
+};
 use crate::{
     breaker::Permit,
     engine::held_back::{HeldBack, Reason},
@@ -50,9 +54,9 @@ impl SlotTable {
     }
 
     /// As [`Slots::free`].
-    pub(super) fn free(&mut self, key: &Key) {
+    pub(super) fn free(&mut self, key: &Key, now: Duration) {
         if let Some(slots) = self.0.get_mut(&*key.machine) {
-            slots.free(key);
+            slots.free(key, now);
         }
     }
 
@@ -67,8 +71,8 @@ impl SlotTable {
     }
 
     /// As [`Slots::retain`], for all machines.
-    pub(super) fn retain(&mut self, at_work: impl Fn(&Key) -> bool) {
-        self.0.values_mut().for_each(|slots| slots.retain(&at_work));
+    pub(super) fn retain(&mut self, at_work: impl Fn(&Key) -> bool, now: Duration) {
+        self.0.values_mut().for_each(|slots| slots.retain(&at_work, now));
     }
 
     /// The earliest time at which a shut lane is to be tried again.
@@ -81,6 +85,73 @@ impl SlotTable {
         self.0.values_mut().for_each(|slots| slots.reopen(until));
     }
 
+    /// As [`Slots::has_lost_slot`].
+    pub(super) fn has_lost_slot(&self, key: &Key, now: Duration) -> bool {
+        self.0.get(&*key.machine).is_some_and(|slots| slots.has_lost_slot(key, now))
+    }
+
+    /// The slots over all processes.
+    fn shared(&mut self) -> impl Iterator<Item = &mut SharedSlots> {
+        let machines = self.0.values_mut().filter(|slots| slots.shares);
+        machines.flat_map(|slots| slots.states.values_mut()).filter_map(|slots| slots.limits.gate.shared.as_mut())
+    }
+
+    /// Whether a state has slots over all processes.
+    pub(super) fn has_shared(&self) -> bool {
+        self.0.values().any(|slots| slots.shares)
+    }
+
+    /// The calls of the store that are to be made, and the number of queues in which entries wait for changes there.
+    pub(super) fn take_calls(&mut self) -> (Vec<Call>, u32) {
+        let (mut calls, mut waiting) = (Vec::new(), 0);
+        for shared in self.shared() {
+            calls.extend(shared.take_calls());
+            waiting += shared.waiting();
+        }
+        (calls, waiting)
+    }
+
+    /// As [`SharedSlots::is_looking`], for any state.
+    pub(super) fn is_looking(&mut self, now: Duration) -> bool {
+        self.shared().any(|shared| shared.is_looking(now))
+    }
+
+    /// The time of the next [`tick`](Self::tick).
+    pub(super) fn next_tick(&mut self) -> Option<Duration> {
+        self.shared().filter_map(SharedSlots::next).min()
+    }
+
+    /// Does what is due about the slots over all processes. Returns those that are lost.
+    pub(super) fn tick(&mut self, now: Duration) -> Vec<Loss> {
+        self.0.values_mut().filter(|slots| slots.shares).flat_map(|slots| slots.tick(now)).collect()
+    }
+
+    /// As [`SharedSlots::answered`]. Returns the slot that is lost.
+    pub(super) fn answered(&mut self, answered: Answered, now: Duration) -> Option<Loss> {
+        let Answered { queue, answer } = answered;
+        let slots = self.0.get_mut(queue.machine)?.states.get_mut(queue.state)?;
+        let (loss, free) = slots.limits.gate.shared.as_mut()?.answered(&queue.lane, answer, now);
+        if free {
+            slots.reopen_lane(&queue.lane);
+        }
+        loss
+    }
+
+    /// Entries have changed in the store.
+    pub(super) fn entries_changed(&mut self, now: Duration) {
+        self.shared().for_each(|shared| shared.changed(now));
+    }
+
+    /// As [`SharedSlots::close`].
+    pub(super) fn close(&mut self) {
+        self.shared().for_each(SharedSlots::close);
+    }
+
+    /// As [`SharedSlots::recover`].
+    pub(super) fn recover(&mut self, now: Duration) {
+        self.shared().for_each(|shared| shared.recover(now));
+    }
+
     pub(super) fn machines(&self) -> Vec<&'static str> {
         self.0.keys().copied().collect()
     }
@@ -91,6 +162,8 @@ impl SlotTable {
 struct Slots {
     limit: usize,
     states: HashMap<&'static str, StateSlots>,
+    /// Whether a state has slots over all processes.
+    shares: bool,
     taken: HashMap<Key, TakenSlot>,
     /// The place of each waiting instance.
     queued: HashMap<Key, Place>,
@@ -99,6 +172,7 @@ struct Slots {
 
 struct TakenSlot {
     state: &'static str,
+    lane: LimitKey,
     /// The permit of the state's breaker, until the worker starts.
     permit: Option<Permit>,
 }
@@ -126,14 +200,17 @@ struct Lane {
     waiting: BTreeMap<u64, Key>,
     /// When to try again, if the gate was shut.
     shut: Option<Duration>,
+    /// Whether it was shut because no slot over all processes is free.
+    wants_shared: bool,
     held_back: Arc<HeldBack>,
 }
 
 impl Slots {
     fn new(limit: usize, limits: HashMap<&'static str, StateLimits>) -> Self {
+        let shares = limits.values().any(|limits| limits.gate.shared.is_some());
         let states =
             limits.into_iter().map(|(state, limits)| (state, StateSlots { limits, ..StateSlots::default() })).collect();
-        Self { limit, states, taken: HashMap::new(), queued: HashMap::new(), next_place: 0 }
+        Self { limit, states, shares, taken: HashMap::new(), queued: HashMap::new(), next_place: 0 }
     }
 
     /// Takes a slot for `key` in `state`, or a place in the queue.
@@ -149,15 +226,16 @@ impl Slots {
         {
             return Taken::Queued(lane.held_back.clone());
         }
-        self.free(key);
-        let room = self.taken.len() < self.limit;
+        self.free(key, now);
+        let room = self.room();
         let slots = self.states.entry(state).or_default();
+        let room = room.min(slots.room());
         let mut shut = None;
-        if room && slots.has_room() && slots.open.is_empty() && !slots.lanes.contains_key(&lane) {
-            match slots.limits.gate.pass(&lane, now) {
+        if room > 0 && slots.open.is_empty() && !slots.lanes.contains_key(&lane) {
+            match slots.limits.gate.pass(&lane, key, now) {
                 Ok(permit) => {
                     slots.taken += 1;
-                    self.taken.insert(key.clone(), TakenSlot { state, permit });
+                    self.taken.insert(key.clone(), TakenSlot { state, lane, permit });
                     return Taken::Slot;
                 }
                 Err(why) => shut = Some(why),
@@ -165,7 +243,11 @@ impl Slots {
         }
         let number = self.next_place;
         self.next_place += 1;
-        let held_back = slots.wait(number, key, &lane, shut);
+        let held_back = slots.wait(number, key, &lane);
+        match shut {
+            Some(why) => slots.shut(&lane, why, room, now),
+            None => slots.want_shared(&lane, room, now),
+        }
         self.queued.insert(key.clone(), Place { state, lane, number });
         Taken::Queued(held_back)
     }
@@ -176,44 +258,95 @@ impl Slots {
     }
 
     /// Frees the slot of `key`, or its place in the queue.
-    fn free(&mut self, key: &Key) {
-        if let Some(TakenSlot { state, .. }) = self.taken.remove(key) {
-            self.states.entry(state).or_default().taken -= 1;
+    fn free(&mut self, key: &Key, now: Duration) {
+        if let Some(TakenSlot { state, lane, .. }) = self.taken.remove(key) {
+            let slots = self.states.entry(state).or_default();
+            slots.taken -= 1;
+            if let Some(shared) = &mut slots.limits.gate.shared
+                && shared.free(&lane, key, now)
+            {
+                slots.reopen_lane(&lane);
+            }
         } else if let Some(Place { state, lane, number }) = self.queued.remove(key) {
-            self.states.entry(state).or_default().leave(number, &lane);
+            self.states.entry(state).or_default().leave(number, &lane, now);
         }
     }
 
     /// Frees the slots of instances that are not `at_work`. Waiting instances keep their places.
-    fn retain(&mut self, at_work: impl Fn(&Key) -> bool) {
+    fn retain(&mut self, at_work: impl Fn(&Key) -> bool, now: Duration) {
         let idle: Vec<Key> = self.taken.keys().filter(|key| !at_work(key)).cloned().collect();
         for key in idle {
-            self.free(&key);
+            self.free(&key, now);
         }
+    }
+
+    /// Whether `key` has a slot, and not the one over all processes that its state requires.
+    fn has_lost_slot(&self, key: &Key, now: Duration) -> bool {
+        let Some(TakenSlot { state, lane, .. }) = self.taken.get(key) else { return false };
+        let shared = self.states.get(state).and_then(|slots| slots.limits.gate.shared.as_ref());
+        shared.is_some_and(|shared| !shared.has(lane, key, now))
+    }
+
+    /// The slots that are neither taken nor reserved for work of which it is not known yet whether it has a slot over all processes.
+    fn room(&mut self) -> usize {
+        let states = self.states.values_mut().filter(|_| self.shares);
+        let reserved: usize =
+            states.filter_map(|slots| slots.limits.gate.shared.as_mut()).map(SharedSlots::unsettled).sum();
+        self.limit.saturating_sub(self.taken.len() + reserved)
+    }
+
+    /// Does what is due about the slots over all processes. Returns those that are lost.
+    fn tick(&mut self, now: Duration) -> Vec<Loss> {
+        let mut losses = Vec::new();
+        for slots in self.states.values_mut() {
+            let Some(shared) = &mut slots.limits.gate.shared else { continue };
+            let elapsed = shared.tick(now);
+            losses.extend(elapsed.losses);
+            elapsed.left.iter().for_each(|lane| slots.reopen_lane(lane));
+        }
+        losses
     }
 
     /// Gives a free slot to the instance that has waited longest, of those whose state has room and whose gate lets them pass. Returns it.
     fn grant_next(&mut self, now: Duration) -> Option<Key> {
-        while self.taken.len() < self.limit {
-            let first = |(state, slots): (&&'static str, &StateSlots)| {
-                let first = slots.open.first_key_value().filter(|_| slots.has_room());
-                first.map(|(number, _)| (*number, *state))
-            };
-            let (number, state) = self.states.iter().filter_map(first).min()?;
+        while let Some((number, state, room)) = self.first_open() {
             let slots = self.states.get_mut(state)?;
             let lane = slots.open.get(&number)?.clone();
-            match slots.limits.gate.pass(&lane, now) {
-                Err(why) => slots.shut(&lane, why),
+            let key = slots.lanes.get(&lane)?.waiting.get(&number)?.clone();
+            match slots.limits.gate.pass(&lane, &key, now) {
+                Err(why) => slots.shut(&lane, why, room, now),
                 Ok(permit) => {
-                    let key = slots.leave(number, &lane)?;
+                    slots.leave(number, &lane, now);
                     slots.taken += 1;
                     self.queued.remove(&key);
-                    self.taken.insert(key.clone(), TakenSlot { state, permit });
+                    self.taken.insert(key.clone(), TakenSlot { state, lane, permit });
                     return Some(key);
                 }
             }
         }
+        for StateSlots { limits, lanes, .. } in self.states.values_mut().filter(|_| self.shares) {
+            if let Some(shared) = &mut limits.gate.shared {
+                shared.give_back_unused(|lane| lanes.contains_key(lane), now);
+            }
+        }
         None
+    }
+
+    /// The open lane that is tried next, by its first place, with its state and the slots that it can use: first one with a free slot
+    /// over all processes, and then the one that has waited longest.
+    fn first_open(&mut self) -> Option<(u64, &'static str, usize)> {
+        if self.shares && self.taken.len() < self.limit {
+            let free = |(state, slots): (&&'static str, &StateSlots)| Some((slots.first_free()?, *state));
+            if let Some((number, state)) = self.states.iter().filter_map(free).min() {
+                return Some((number, state, 1));
+            }
+        }
+        let room = self.room();
+        let first = |(state, slots): (&&'static str, &mut StateSlots)| {
+            let number = *slots.open.first_key_value()?.0;
+            Some((number, *state, room.min(slots.room()))).filter(|(.., room)| *room > 0)
+        };
+        self.states.iter_mut().filter_map(first).min()
     }
 
     fn is_waiting(&self, key: &Key) -> bool {
@@ -232,28 +365,49 @@ impl Slots {
 }
 
 impl StateSlots {
-    fn has_room(&self) -> bool {
-        self.limits.slots.is_none_or(|limit| self.taken < limit)
+    /// The slots that are neither taken nor reserved.
+    fn room(&mut self) -> usize {
+        let Some(limit) = self.limits.slots else { return usize::MAX };
+        let reserved = self.limits.gate.shared.as_mut().map_or(0, SharedSlots::unsettled);
+        limit.saturating_sub(self.taken + reserved)
+    }
+
+    /// The first place of an open lane that has a free slot over all processes, if the state has room for it.
+    fn first_free(&self) -> Option<u64> {
+        let shared = self.limits.gate.shared.as_ref().filter(|_| self.limits.slots.is_none_or(|it| self.taken < it))?;
+        let is_open = |lane: &LimitKey| self.lanes.get(lane).is_some_and(|lane| lane.shut.is_none());
+        let lane = shared.free_lane(is_open)?;
+        self.lanes.get(&lane)?.waiting.keys().next().copied()
     }
 
     /// Adds an instance at the end of its lane.
-    fn wait(&mut self, number: u64, key: &Key, lane: &LimitKey, shut: Option<Shut>) -> Arc<HeldBack> {
+    fn wait(&mut self, number: u64, key: &Key, lane: &LimitKey) -> Arc<HeldBack> {
         let entry = self.lanes.entry(lane.clone()).or_insert_with(|| {
             self.open.insert(number, lane.clone());
-            Lane { waiting: BTreeMap::new(), shut: None, held_back: Arc::default() }
+            Lane { waiting: BTreeMap::new(), shut: None, wants_shared: false, held_back: Arc::default() }
         });
         entry.waiting.insert(number, key.clone());
-        let held_back = entry.held_back.clone();
-        if let Some(why) = shut {
-            self.shut(lane, why);
-        }
-        held_back
+        entry.held_back.clone()
     }
 
-    /// Removes an instance from its lane. Returns it.
-    fn leave(&mut self, number: u64, lane: &LimitKey) -> Option<Key> {
-        let entry = self.lanes.get_mut(lane)?;
-        let key = entry.waiting.remove(&number)?;
+    /// Requests slots over all processes for what waits for them in `lane`, which can use `room` of them.
+    fn want_shared(&mut self, lane: &LimitKey, room: usize, now: Duration) {
+        if let Some(shared) = &mut self.limits.gate.shared
+            && let Some(entry) = self.lanes.get(lane).filter(|entry| entry.wants_shared)
+        {
+            shared.want(lane, entry.waiting.len().min(room), now);
+        }
+    }
+
+    /// Removes an instance from its lane.
+    fn leave(&mut self, number: u64, lane: &LimitKey, now: Duration) {
+        let Some(entry) = self.lanes.get_mut(lane) else { return };
+        if entry.waiting.remove(&number).is_none() {
+            return;
+        }
+        if let Some(shared) = &mut self.limits.gate.shared {
+            shared.want_at_most(lane, entry.waiting.len(), now);
+        }
         let next = entry.waiting.first_key_value().map(|(number, _)| *number);
         match (self.open.remove(&number), next, entry.shut) {
             (Some(_), Some(next), _) => drop(self.open.insert(next, lane.clone())),
@@ -263,19 +417,36 @@ impl StateSlots {
         if next.is_none() {
             self.lanes.remove(lane);
         }
-        Some(key)
     }
 
-    /// Records that the gate is shut for an open lane.
-    fn shut(&mut self, lane: &LimitKey, why: Shut) {
+    /// Records that the gate is shut for an open lane, which can use `room` slots over all processes if it waits for these.
+    fn shut(&mut self, lane: &LimitKey, why: Shut, room: usize, now: Duration) {
         let Some(entry) = self.lanes.get_mut(lane) else { return };
         let until = why.until.unwrap_or(Duration::MAX);
         if let Some(first) = entry.waiting.keys().next() {
             self.open.remove(first);
         }
         entry.shut = Some(until);
+        entry.wants_shared = matches!(why.reason, Reason::SharedSlot { .. });
         entry.held_back.set(why.reason);
         self.shut.insert((until, lane.clone()));
+        if entry.wants_shared {
+            self.want_shared(lane, room, now);
+        } else if let Some(shared) = &mut self.limits.gate.shared {
+            shared.leave(lane, now);
+        }
+    }
+
+    /// Makes `lane` be tried again.
+    fn reopen_lane(&mut self, lane: &LimitKey) {
+        let Some(entry) = self.lanes.get_mut(lane) else { return };
+        let Some(at) = entry.shut.take() else { return };
+        self.shut.remove(&(at, lane.clone()));
+        entry.wants_shared = false;
+        entry.held_back.set(Reason::Slot);
+        if let Some(first) = entry.waiting.keys().next() {
+            self.open.insert(*first, lane.clone());
+        }
     }
 
     fn reopen(&mut self, until: Duration) {
@@ -286,6 +457,7 @@ impl StateSlots {
             }
             if let Some(entry) = self.lanes.get_mut(&lane) {
                 entry.shut = None;
+                entry.wants_shared = false;
                 entry.held_back.set(Reason::Slot);
                 if let Some(first) = entry.waiting.keys().next() {
                     self.open.insert(*first, lane);
@@ -341,11 +513,11 @@ mod tests {
         }
         for (n, pair) in keys.windows(2).enumerate() {
             assert_eq!(slots.grant(), None);
-            slots.free(&pair[0]);
+            slots.free(&pair[0], NOW);
             assert_eq!(slots.grant().as_ref(), Some(&pair[1]));
             assert!(slots.has(&pair[1], if n % 2 == 1 { "A" } else { "B" }), "the slot is kept for it");
             assert!(!slots.has(&key(900 + n), "A"), "the queue is kept");
-            slots.free(&key(900 + n));
+            slots.free(&key(900 + n), NOW);
         }
     }
 
@@ -357,9 +529,9 @@ mod tests {
         assert!(slots.has(&key(2), "B"), "it overtakes one whose state is full");
         assert!(slots.has(&key(3), "B"));
         assert!(!slots.has(&key(4), "B"), "the machine's limit");
-        slots.free(&key(2));
+        slots.free(&key(2), NOW);
         assert_eq!(slots.grant(), Some(key(4)));
-        slots.free(&key(0));
+        slots.free(&key(0), NOW);
         assert_eq!(slots.grant(), Some(key(1)));
     }
 
@@ -380,7 +552,7 @@ mod tests {
             watch::channel(LiveNodes::default()).1,
             "M",
         );
-        let gate = Gate { rate: Some(rate), breaker: None };
+        let gate = Gate { rate: Some(rate), ..Gate::default() };
         Slots::new(9, HashMap::from([("A", StateLimits { slots: None, gate })]))
     }
 
@@ -413,7 +585,7 @@ mod tests {
         assert_eq!(slots.grant_next(now), Some(key(1)), "in order");
         assert_eq!(slots.grant_next(now), None);
         assert_eq!(slots.next_opening(), Some(now + seconds(10)));
-        slots.free(&key(2));
+        slots.free(&key(2), NOW);
         assert_eq!(slots.next_opening(), None, "nothing waits");
     }
 
@@ -421,7 +593,7 @@ mod tests {
     fn c22_a_breaker_admits_one_probe_for_all_states() {
         let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
         let breaker = Breaker::options("b").failures_in_a_row(1).clock(clock.clock()).build().unwrap();
-        let gate = || Gate { rate: None, breaker: Some(breaker.clone()) };
+        let gate = || Gate { breaker: Some(breaker.clone()), ..Gate::default() };
         let limits = ["A", "B"].map(|state| (state, StateLimits { slots: None, gate: gate() }));
         let mut slots = Slots::new(9, HashMap::from(limits));
         let begin = clock.clock().elapsed();
@@ -435,7 +607,7 @@ mod tests {
         slots.reopen(now);
         assert_eq!(slots.grant_next(now), Some(key(1)));
         assert_eq!(slots.grant_next(now), None, "its probe is in flight");
-        slots.free(&key(1));
+        slots.free(&key(1), NOW);
         slots.reopen(Duration::MAX);
         assert_eq!(slots.grant_next(now), Some(key(2)), "the probe was not made, so the next one is");
         slots.take_permit(&key(2)).unwrap().succeeded();
@@ -480,7 +652,7 @@ mod tests {
                         running.insert(key, state);
                     }
                 } else {
-                    slots.free(&key);
+                    slots.free(&key, NOW);
                     running.remove(&key);
                     queue.retain(|(queued, _)| *queued != key);
                 }

@@ -73,7 +73,7 @@ pub struct WorkerStatus {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WorkerPhase {
-    /// The work is due, and waits for a slot, for its rate, or for a circuit breaker.
+    /// The work is due, and waits for a slot, for a slot over all processes, for its rate, or for a circuit breaker.
     Waiting,
     /// The worker runs.
     Running,

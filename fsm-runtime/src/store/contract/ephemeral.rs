@@ -142,6 +142,33 @@ pub async fn g2_one_of_many_entries_is_first(store: &Arc<dyn Store>) {
     }
 }
 
+/// The first live entries of a queue have its slots: the others follow in order when one is removed or has lapsed.
+pub async fn c24_the_first_entries_have_the_slots(store: &Arc<dyn Store>) {
+    let Some(entries) = store.ephemerals() else { return };
+    let mut sequences = Vec::new();
+    for id in ["1", "2", "3", "4"] {
+        sequences.push(enter(entries, "a", id).await);
+    }
+    enter(entries, "b", "5").await;
+    entries.enter(NewEphemeral { kind: "service", ..entry("a", "6") }, now()).await.unwrap();
+    let first = async |name: &str, limit, seconds| {
+        let first = entries.first_entries("lock", name.to_owned(), limit, later(seconds)).await.unwrap();
+        first.into_iter().map(|entry| entry.id).collect::<Vec<_>>()
+    };
+    assert_eq!(first("a", 2, 1).await, ["1", "2"]);
+    assert_eq!(first("a", 9, 1).await, ["1", "2", "3", "4"]);
+    assert_eq!(first("b", 2, 1).await, ["5"]);
+    assert!(first("c", 2, 1).await.is_empty());
+    let second = entries.first_entries("lock", "a".into(), 2, now()).await.unwrap().pop().unwrap();
+    assert_eq!((second.sequence, &*second.holder, second.until), (sequences[1], "holder of 2", later(10)));
+    entries.remove_entry("1".into(), now()).await.unwrap();
+    assert_eq!(first("a", 2, 1).await, ["2", "3"]);
+    assert!(entries.renew_entry("3".into(), TEN_SECONDS, later(9)).await.unwrap());
+    assert_eq!(first("a", 2, 10).await, ["3"], "the others have lapsed");
+    assert!(!entries.renew_entry("2".into(), TEN_SECONDS, later(9)).await.unwrap(), "requested in time, executed late");
+    assert_eq!(first("a", 2, 10).await, ["3"]);
+}
+
 /// Live entries are listed by name and sequence, with their values.
 pub async fn g4_entries_are_listed_with_their_values(store: &Arc<dyn Store>) {
     let Some(entries) = store.ephemerals() else { return };

@@ -113,6 +113,7 @@ macro_rules! store_contract {
             g2_a_lapsed_entry_never_comes_back
             g2_entries_and_claims_share_their_fences
             g2_one_of_many_entries_is_first
+            c24_the_first_entries_have_the_slots
             g4_entries_are_listed_with_their_values
             g1_a_result_is_kept_under_its_entry
             g2_changes_of_entries_notify

@@ -100,6 +100,31 @@ impl Core {
         }
     }
 
+    pub(super) async fn first_entries(
+        &self,
+        kind: &'static str,
+        name: String,
+        limit: usize,
+        now: SystemTime,
+    ) -> Result<Vec<Ephemeral>, StoreError> {
+        loop {
+            let text = format!(
+                "SELECT {COLUMNS}, e.until <= {NOW} FROM {{schema}}.entries e WHERE e.kind = $2 AND e.name = $3
+                 ORDER BY e.sequence LIMIT $4"
+            );
+            let statement = self.timed(text, now).text(kind).text(name.clone()).number(rows(limit));
+            let rows = self.read(statement).await?;
+            let lapsed: Result<Vec<bool>, Failure> = rows.iter().map(|row| value(row, 7, "lapsed")).collect();
+            if !self.decoded(lapsed)?.contains(&true) {
+                return self.decoded(rows.iter().map(to_entry).collect());
+            }
+            // A renewal that is not committed yet is waited for, and its entry is kept then.
+            let text =
+                format!("DELETE FROM {{schema}}.entries e WHERE e.kind = $2 AND e.name = $3 AND e.until <= {NOW}");
+            self.change_entries(self.timed(text, now).text(kind).text(name.clone())).await?;
+        }
+    }
+
     /// Of one queue, or of all queues of the kind.
     pub(super) async fn entries(
         &self,

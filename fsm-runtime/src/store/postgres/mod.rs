@@ -347,6 +347,16 @@ impl Ephemerals for Postgres {
         self.run(move |core| async move { core.position(id, now).await })
     }
 
+    fn first_entries(
+        &self,
+        kind: &'static str,
+        name: String,
+        limit: usize,
+        now: SystemTime,
+    ) -> StoreFuture<'_, Vec<Ephemeral>> {
+        self.run(move |core| async move { core.first_entries(kind, name, limit, now).await })
+    }
+
     fn entries(
         &self,
         kind: &'static str,

@@ -401,6 +401,27 @@ impl Ephemerals for Sqlite {
         })
     }
 
+    fn first_entries(
+        &self,
+        kind: &'static str,
+        name: String,
+        limit: usize,
+        now: SystemTime,
+    ) -> StoreFuture<'_, Vec<Ephemeral>> {
+        Box::pin(async move {
+            let queue = name.clone();
+            match self.read(move |connection| sql::ephemeral::first(connection, kind, &queue, limit, now)).await? {
+                Some(entries) => Ok(entries),
+                None => {
+                    self.change_entries(move |connection| {
+                        sql::ephemeral::remove_lapsed(connection, kind, &name, limit, now)
+                    })
+                    .await
+                }
+            }
+        })
+    }
+
     fn entries(
         &self,
         kind: &'static str,

@@ -108,6 +108,37 @@ pub(in crate::store::sqlite) fn remove_lapsed_ahead(
     Ok(position(connection, id, now)?.unwrap_or(Position::Gone))
 }
 
+/// The first entries of a queue; `None` if one of them has lapsed, which has to be removed first.
+pub(in crate::store::sqlite) fn first(
+    connection: &Connection,
+    kind: &str,
+    name: &str,
+    limit: usize,
+    now: SystemTime,
+) -> rusqlite::Result<Option<Vec<Ephemeral>>> {
+    let entries: Vec<Ephemeral> = connection
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM fsm_entries WHERE kind = ?1 AND name = ?2 ORDER BY sequence LIMIT ?3"
+        ))?
+        .query_map(params![kind, name, limit], to_entry)?
+        .collect::<Result<_, _>>()?;
+    Ok(entries.iter().all(|entry| entry.until > now).then_some(entries))
+}
+
+/// The first entries of a queue, after its lapsed entries were removed.
+pub(in crate::store::sqlite) fn remove_lapsed(
+    connection: &Connection,
+    kind: &str,
+    name: &str,
+    limit: usize,
+    now: SystemTime,
+) -> rusqlite::Result<Vec<Ephemeral>> {
+    connection
+        .prepare_cached("DELETE FROM fsm_entries WHERE kind = ?1 AND name = ?2 AND until <= ?3")?
+        .execute(params![kind, name, micros(now)])?;
+    Ok(first(connection, kind, name, limit, now)?.unwrap_or_default())
+}
+
 /// Of one queue, or of all queues of the kind.
 pub(in crate::store::sqlite) fn page(
     connection: &Connection,

@@ -1,0 +1,943 @@
+//! The slots of one state over all processes of a store: the entries of this process in the queues of the store, and what is to be done
+//! about them. Pure: the calls of the store that follow from a change are collected, and made elsewhere.
+//!
+//! A queue has one entry for each process and slot that it can use, and the first `limit` live entries have the slots. So an entry that
+//! has a slot keeps it until it is removed or lapses.
+//!
+//! ```text
+//!           enter            among the first         take
+//!   wanted ──────▶ Entering ──▶ Waiting ──────▶ Free ──────▶ Used ──▶ removed
+//!                                                 ▲           │
+//!                                                 └───────────┘
+//!                                     the work ends within the turn of the entry
+//! ```
+//!
+//! Local work that waits passes the entry on, so that it costs no further calls. A turn is short, so that other processes are not kept
+//! waiting: after it, the entry is removed at the end of its work, and work that waits here enters at the end of the queue.
+
+use super::gate::LimitKey;
+use crate::{
+    controller::lease::timeline::{LeaseTimeline, Phase},
+    store::Key,
+};
+use std::{collections::HashMap, mem, time::Duration};
+use uuid::Uuid;
+
+/// How long an entry is passed on, and how long it may wait for a slot of the process.
+const TURN: Duration = Duration::from_secs(1);
+/// How often a queue is looked at without a notification, and the pause after an error of the store.
+const POLL: Duration = Duration::from_secs(1);
+/// The shortest time between two looks at a queue without a notification, and between two attempts to renew.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// The queue of one state and limit key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::controller) struct QueueId {
+    pub(super) machine: &'static str,
+    pub(super) state: &'static str,
+    pub(super) lane: LimitKey,
+}
+
+/// A call of the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::controller) enum Call {
+    /// Adds an entry at the end of a queue.
+    Enter {
+        queue: QueueId,
+        id: String,
+        ttl: Duration,
+    },
+    /// Reads the first `limit` entries of a queue.
+    Look {
+        queue: QueueId,
+        limit: usize,
+    },
+    Renew {
+        queue: QueueId,
+        id: String,
+        ttl: Duration,
+    },
+    Remove {
+        id: String,
+    },
+}
+
+/// The answer to a call that was requested at `asked`; an answer that is missing is an error of the store.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::controller) enum Answer {
+    Entered {
+        id: String,
+        asked: Duration,
+        done: bool,
+    },
+    /// The ids of the first entries, and the time until the first of them lapses.
+    Looked(Option<(Vec<String>, Duration)>),
+    /// Whether the entry is live.
+    Renewed {
+        id: String,
+        asked: Duration,
+        live: Option<bool>,
+    },
+}
+
+/// What an entry that runs out means for the worker that uses it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Loss {
+    /// The lease was not renewed in time, or has lapsed: the worker is cancelled.
+    Cancel(Key),
+    /// The lease is about to end: the worker is aborted.
+    Abort(Key),
+}
+
+/// What has happened by time alone.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Elapsed {
+    pub(super) losses: Vec<Loss>,
+    /// The lanes that had a free slot for too long, and have left their queue.
+    pub(super) left: Vec<LimitKey>,
+}
+
+/// The slots of one state.
+pub(super) struct SharedSlots {
+    machine: &'static str,
+    state: &'static str,
+    limit: usize,
+    /// The most entries of one queue that this process can use.
+    most: usize,
+    ttl: Duration,
+    /// The time between the cancellation of a worker and its abort.
+    grace: Duration,
+    queues: HashMap<LimitKey, Queue>,
+    calls: Vec<Call>,
+    /// The process shuts down.
+    closed: bool,
+    summary: Option<Summary>,
+}
+
+/// What is computed from all queues, until one changes.
+#[derive(Clone, Copy, Default)]
+struct Summary {
+    /// The time of the next [`tick`](SharedSlots::tick).
+    next: Option<Duration>,
+    /// The entries of which it is not known yet whether they have a slot.
+    unsettled: usize,
+    /// The queues in which entries wait.
+    waiting: u32,
+}
+
+#[derive(Default)]
+struct Queue {
+    /// In the order in which they were requested.
+    entries: Vec<Entry>,
+    /// The local work that waits for a slot.
+    wanted: usize,
+    look: NextLook,
+    /// No entry is added before, after an error of the store.
+    enter_after: Option<Duration>,
+}
+
+#[derive(Default)]
+struct NextLook {
+    at: Duration,
+    in_flight: bool,
+    /// Something has changed since the look in flight was begun.
+    again: bool,
+}
+
+struct Entry {
+    id: String,
+    stage: Stage,
+    timeline: LeaseTimeline,
+    /// The time of the next renewal; `None` while one is in flight.
+    renew_at: Option<Duration>,
+    /// Since when it has a slot.
+    since: Duration,
+    /// Whether its worker was cancelled.
+    cancelled: bool,
+}
+
+#[derive(PartialEq, Eq)]
+enum Stage {
+    /// It is being added.
+    Entering,
+    /// It has no slot, as far as is known; `looked` once the queue was read since it was added.
+    Waiting { looked: bool },
+    /// It has a slot that no local work uses.
+    Free,
+    /// It has the slot of this work.
+    Used(Key),
+}
+
+impl SharedSlots {
+    /// `limit` slots of `state`, of which this process can use `most`.
+    pub(super) fn new(
+        (machine, state): (&'static str, &'static str),
+        limit: usize,
+        most: usize,
+        (ttl, grace): (Duration, Duration),
+    ) -> Self {
+        let most = most.min(limit).max(1);
+        let (queues, calls, closed, summary) = (HashMap::new(), Vec::new(), false, None);
+        Self { machine, state, limit, most, ttl, grace, queues, calls, closed, summary }
+    }
+
+    pub(super) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Uses a free slot of `lane` for `key`. Returns whether there was one.
+    pub(super) fn take(&mut self, lane: &LimitKey, key: &Key, now: Duration) -> bool {
+        let Some(queue) = self.queues.get_mut(lane) else { return false };
+        let held = |entry: &&mut Entry| entry.stage == Stage::Free && entry.timeline.phase(now) == Phase::Held;
+        let Some(entry) = queue.entries.iter_mut().find(held) else { return false };
+        entry.stage = Stage::Used(key.clone());
+        queue.wanted = queue.wanted.saturating_sub(1);
+        self.summary = None;
+        true
+    }
+
+    /// Whether `key` has a slot of `lane` whose lease holds.
+    pub(super) fn has(&self, lane: &LimitKey, key: &Key, now: Duration) -> bool {
+        let used = |entry: &Entry| matches!(&entry.stage, Stage::Used(by) if by == key);
+        let held = |entry: &Entry| used(entry) && !entry.cancelled && entry.timeline.phase(now) == Phase::Held;
+        self.queues.get(lane).is_some_and(|queue| queue.entries.iter().any(held))
+    }
+
+    /// The work of `key` has ended. Returns whether other local work can have its slot.
+    pub(super) fn free(&mut self, lane: &LimitKey, key: &Key, now: Duration) -> bool {
+        let closed = self.closed;
+        let Some((queue, place)) = self.used(lane, key) else { return false };
+        let entry = &mut queue.entries[place];
+        let passed_on = !closed && now.saturating_sub(entry.since) < TURN && entry.timeline.phase(now) == Phase::Held;
+        if passed_on {
+            // Its lease was renewed again, if its worker was cancelled.
+            (entry.stage, entry.cancelled) = (Stage::Free, false);
+        } else {
+            let id = queue.entries.remove(place).id;
+            self.calls.push(Call::Remove { id });
+        }
+        self.balance(lane, now);
+        passed_on
+    }
+
+    /// As [`free`](Self::free), where the lane waits for something else before it can use a slot.
+    pub(super) fn give_back(&mut self, lane: &LimitKey, key: &Key) {
+        let Some((queue, place)) = self.used(lane, key) else { return };
+        let id = queue.entries.remove(place).id;
+        self.calls.push(Call::Remove { id });
+    }
+
+    fn used(&mut self, lane: &LimitKey, key: &Key) -> Option<(&mut Queue, usize)> {
+        self.summary = None;
+        let queue = self.queues.get_mut(lane)?;
+        let place = queue.entries.iter().position(|entry| matches!(&entry.stage, Stage::Used(by) if by == key))?;
+        Some((queue, place))
+    }
+
+    /// At least `wanted` local instances of `lane` wait for a slot.
+    pub(super) fn want(&mut self, lane: &LimitKey, wanted: usize, now: Duration) {
+        let queue = self.queues.entry(lane.clone()).or_default();
+        queue.wanted = queue.wanted.max(wanted);
+        self.balance(lane, now);
+    }
+
+    /// At most `wanted` local instances of `lane` wait for a slot.
+    pub(super) fn want_at_most(&mut self, lane: &LimitKey, wanted: usize, now: Duration) {
+        let Some(queue) = self.queues.get_mut(lane) else { return };
+        queue.wanted = queue.wanted.min(wanted);
+        self.balance(lane, now);
+    }
+
+    /// A lane that has a free slot and for which `right` holds.
+    pub(super) fn free_lane(&self, right: impl Fn(&LimitKey) -> bool) -> Option<LimitKey> {
+        let has_free = |queue: &Queue| queue.entries.iter().any(|entry| entry.stage == Stage::Free);
+        self.queues.iter().find(|(lane, queue)| has_free(queue) && right(lane)).map(|(lane, _)| lane.clone())
+    }
+
+    /// Gives back the free slots of lanes in which nothing `waits`.
+    pub(super) fn give_back_unused(&mut self, waits: impl Fn(&LimitKey) -> bool, now: Duration) {
+        while let Some(lane) = self.free_lane(|lane| !waits(lane)) {
+            self.leave(&lane, now);
+        }
+    }
+
+    /// Leaves the queue of `lane`: removes all entries that are not used.
+    pub(super) fn leave(&mut self, lane: &LimitKey, now: Duration) {
+        let Some(queue) = self.queues.get_mut(lane) else { return };
+        let free = queue.entries.extract_if(.., |entry| entry.stage == Stage::Free);
+        self.calls.extend(free.map(|entry| Call::Remove { id: entry.id }));
+        self.want_at_most(lane, 0, now);
+    }
+
+    /// Adds entries that are missing, and removes waiting ones that no local work can use any more.
+    fn balance(&mut self, lane: &LimitKey, now: Duration) {
+        self.summary = None;
+        let Some(queue) = self.queues.get_mut(lane) else { return };
+        let used = queue.entries.iter().filter(|entry| matches!(entry.stage, Stage::Used(_))).count();
+        let wanted = if self.closed { 0 } else { queue.wanted };
+        let target = (used + wanted).min(self.most);
+        if queue.entries.len() < target && queue.enter_after.is_none_or(|after| after <= now) {
+            queue.enter_after = None;
+            let id = QueueId { machine: self.machine, state: self.state, lane: lane.clone() };
+            for _ in queue.entries.len()..target {
+                let entry = Entry::new(LeaseTimeline { renewed: now, ttl: self.ttl, grace: self.grace });
+                self.calls.push(Call::Enter { queue: id.clone(), id: entry.id.clone(), ttl: self.ttl });
+                queue.entries.push(entry);
+            }
+        }
+        // The last ones have waited least.
+        for place in (0..queue.entries.len()).rev() {
+            if queue.entries.len() > target && matches!(queue.entries[place].stage, Stage::Waiting { .. }) {
+                let id = queue.entries.remove(place).id;
+                self.calls.push(Call::Remove { id });
+            }
+        }
+        if queue.entries.is_empty() && wanted == 0 {
+            self.queues.remove(lane);
+        }
+    }
+
+    /// Takes an answer into account. Returns what it means for a worker, and whether local work can have a slot of `lane` now.
+    pub(super) fn answered(&mut self, lane: &LimitKey, answer: Answer, now: Duration) -> (Option<Loss>, bool) {
+        self.summary = None;
+        match answer {
+            Answer::Entered { id, asked, done } => {
+                self.entered(lane, id, asked, done, now);
+                (None, false)
+            }
+            Answer::Looked(first) => (None, self.looked(lane, first, now)),
+            Answer::Renewed { id, asked, live } => (self.renewed(lane, &id, asked, live, now), false),
+        }
+    }
+
+    fn entered(&mut self, lane: &LimitKey, id: String, asked: Duration, done: bool, now: Duration) {
+        let queue = self.queues.get_mut(lane);
+        let Some((queue, place)) = queue.and_then(|queue| queue.place(&id).map(|place| (queue, place))) else {
+            // Nobody needs it any more.
+            self.calls.push(Call::Remove { id });
+            return;
+        };
+        let entry = &mut queue.entries[place];
+        entry.timeline.renewed = asked;
+        if !done || entry.timeline.phase(now) == Phase::Lost {
+            queue.entries.remove(place);
+            // It may have been added.
+            self.calls.push(Call::Remove { id });
+            queue.enter_after = Some(now.saturating_add(POLL));
+        } else {
+            entry.stage = Stage::Waiting { looked: false };
+            entry.renew_at = Some(asked.saturating_add(LeaseTimeline::interval(self.ttl)));
+            queue.look.at = now;
+            queue.look.again = true;
+        }
+        self.balance(lane, now);
+    }
+
+    fn looked(&mut self, lane: &LimitKey, first: Option<(Vec<String>, Duration)>, now: Duration) -> bool {
+        let Some(queue) = self.queues.get_mut(lane) else { return false };
+        queue.look.in_flight = false;
+        let (first, lapses) = first.unwrap_or((Vec::new(), POLL));
+        let mut free = false;
+        for entry in &mut queue.entries {
+            let Stage::Waiting { looked } = &mut entry.stage else { continue };
+            if first.contains(&entry.id) {
+                (entry.stage, entry.since, free) = (Stage::Free, now, true);
+            } else {
+                *looked |= !queue.look.again;
+            }
+        }
+        let pause = if queue.look.again { Duration::ZERO } else { lapses.clamp(PAUSE, POLL) };
+        queue.look.at = now.saturating_add(pause);
+        self.summary = None;
+        free
+    }
+
+    fn renewed(
+        &mut self,
+        lane: &LimitKey,
+        id: &str,
+        asked: Duration,
+        live: Option<bool>,
+        now: Duration,
+    ) -> Option<Loss> {
+        let queue = self.queues.get_mut(lane)?;
+        let place = queue.place(id)?;
+        let entry = &mut queue.entries[place];
+        match live {
+            Some(true) => {
+                entry.timeline.renewed = entry.timeline.renewed.max(asked);
+                entry.renew_at = Some(entry.timeline.renewed.saturating_add(LeaseTimeline::interval(self.ttl)));
+                None
+            }
+            Some(false) => {
+                tracing::warn!(
+                    id,
+                    machine = self.machine,
+                    state = self.state,
+                    "the lease of a slot over all processes has lapsed; the slot is lost"
+                );
+                let entry = queue.entries.remove(place);
+                self.balance(lane, now);
+                entry.user().map(Loss::Cancel)
+            }
+            None => {
+                entry.renew_at = Some(now.saturating_add((self.ttl / 30).max(PAUSE)));
+                None
+            }
+        }
+    }
+
+    /// Something has changed in the store: the queues in which entries wait are looked at.
+    pub(super) fn changed(&mut self, now: Duration) {
+        for queue in self.queues.values_mut().filter(|queue| queue.waits()) {
+            (queue.look.at, queue.look.again) = (now, true);
+        }
+        self.summary = None;
+    }
+
+    /// Renews, looks and enters where it is time.
+    pub(super) fn tick(&mut self, now: Duration) -> Elapsed {
+        if self.next().is_none_or(|next| next > now) {
+            return Elapsed::default();
+        }
+        self.summary = None;
+        let (mut losses, mut lanes) = (Vec::new(), Vec::new());
+        let (machine, state, ttl) = (self.machine, self.state, self.ttl);
+        for (lane, queue) in &mut self.queues {
+            let id = || QueueId { machine, state, lane: lane.clone() };
+            for entry in queue.entries.extract_if(.., |entry| entry.is_lost(now)) {
+                match entry.stage {
+                    // Not removed: its lease lasts until the abort has taken effect.
+                    Stage::Used(key) => losses.push(Loss::Abort(key)),
+                    _ => self.calls.push(Call::Remove { id: entry.id }),
+                }
+                lanes.push(lane.clone());
+            }
+            for entry in &mut queue.entries {
+                if entry.stage == Stage::Entering {
+                    continue;
+                }
+                if let Stage::Used(key) = &entry.stage
+                    && entry.timeline.phase(now) == Phase::Draining
+                    && !mem::replace(&mut entry.cancelled, true)
+                {
+                    losses.push(Loss::Cancel(key.clone()));
+                }
+                if entry.renew_at.take_if(|at| *at <= now).is_some() {
+                    self.calls.push(Call::Renew { queue: id(), id: entry.id.clone(), ttl });
+                }
+            }
+            if queue.look_at().is_some_and(|at| at <= now) {
+                (queue.look.in_flight, queue.look.again) = (true, false);
+                self.calls.push(Call::Look { queue: id(), limit: self.limit });
+            }
+            if queue.enter_after.is_some_and(|after| after <= now) {
+                lanes.push(lane.clone());
+            }
+        }
+        let over = |entry: &Entry| entry.stage == Stage::Free && entry.turn_ends() <= now;
+        let unused = self.queues.iter().filter(|(_, queue)| queue.entries.iter().any(over));
+        let left: Vec<LimitKey> = unused.map(|(lane, _)| lane.clone()).collect();
+        for lane in &left {
+            self.leave(lane, now);
+        }
+        for lane in lanes {
+            self.balance(&lane, now);
+        }
+        Elapsed { losses, left }
+    }
+
+    /// The time at which [`tick`](Self::tick) has something to do.
+    pub(super) fn next(&mut self) -> Option<Duration> {
+        self.summary().next
+    }
+
+    /// The number of entries of which it is not known yet whether they have a slot.
+    pub(super) fn unsettled(&mut self) -> usize {
+        self.summary().unsettled
+    }
+
+    /// The number of queues in which entries wait for a change in the store.
+    pub(super) fn waiting(&mut self) -> u32 {
+        self.summary().waiting
+    }
+
+    /// Whether a call can show that work has a slot, without a change by other processes.
+    pub(super) fn is_looking(&mut self, now: Duration) -> bool {
+        let looks = |queue: &Queue| queue.waits() && (queue.look.in_flight || queue.look.at <= now);
+        self.summary().unsettled > 0 || self.queues.values().any(looks)
+    }
+
+    /// The calls that are to be made.
+    pub(super) fn take_calls(&mut self) -> Vec<Call> {
+        mem::take(&mut self.calls)
+    }
+
+    /// Removes all entries but those that are used, and adds none any more: the process shuts down.
+    pub(super) fn close(&mut self) {
+        self.closed = true;
+        self.forget_unused();
+    }
+
+    /// Begins anew with all entries but those that are used: answers may have been lost.
+    pub(super) fn recover(&mut self, now: Duration) {
+        self.forget_unused();
+        let lanes: Vec<LimitKey> = self.queues.keys().cloned().collect();
+        for lane in lanes {
+            if let Some(queue) = self.queues.get_mut(&lane) {
+                queue.look = NextLook::default();
+                queue.entries.iter_mut().for_each(|entry| entry.renew_at = Some(now));
+            }
+            self.balance(&lane, now);
+        }
+    }
+
+    fn forget_unused(&mut self) {
+        self.summary = None;
+        for queue in self.queues.values_mut() {
+            let unused = queue.entries.extract_if(.., |entry| !matches!(entry.stage, Stage::Used(_)));
+            self.calls.extend(unused.map(|entry| Call::Remove { id: entry.id }));
+        }
+    }
+
+    fn summary(&mut self) -> Summary {
+        if let Some(summary) = self.summary {
+            return summary;
+        }
+        let mut summary = Summary::default();
+        for queue in self.queues.values() {
+            let times = queue.entries.iter().flat_map(Entry::times).chain(queue.look_at()).chain(queue.enter_after);
+            summary.next = summary.next.into_iter().chain(times).min();
+            summary.unsettled += queue.entries.iter().filter(|entry| entry.is_unsettled()).count();
+            summary.waiting += u32::from(queue.waits());
+        }
+        *self.summary.insert(summary)
+    }
+}
+
+impl Queue {
+    fn place(&self, id: &str) -> Option<usize> {
+        self.entries.iter().position(|entry| entry.id == id)
+    }
+
+    fn waits(&self) -> bool {
+        self.entries.iter().any(|entry| matches!(entry.stage, Stage::Waiting { .. }))
+    }
+
+    /// The time of the next look, if there is to be one.
+    fn look_at(&self) -> Option<Duration> {
+        (!self.look.in_flight && self.waits()).then_some(self.look.at)
+    }
+}
+
+impl Entry {
+    fn new(timeline: LeaseTimeline) -> Self {
+        let (id, stage) = (Uuid::now_v7().to_string(), Stage::Entering);
+        Self { id, stage, timeline, renew_at: None, since: Duration::ZERO, cancelled: false }
+    }
+
+    fn is_unsettled(&self) -> bool {
+        matches!(self.stage, Stage::Entering | Stage::Waiting { looked: false })
+    }
+
+    /// Whether its lease is about to end. While it is being added, it has none.
+    fn is_lost(&self, now: Duration) -> bool {
+        self.stage != Stage::Entering && self.timeline.phase(now) == Phase::Lost
+    }
+
+    fn turn_ends(&self) -> Duration {
+        self.since.saturating_add(TURN)
+    }
+
+    /// When something is to be done about it.
+    fn times(&self) -> impl Iterator<Item = Duration> + use<> {
+        let (drains, lost) = (self.timeline.draining_at(), self.timeline.lost_at());
+        let (cancels, turn, lost) = match &self.stage {
+            Stage::Entering => (None, None, None),
+            Stage::Waiting { .. } => (None, None, Some(lost)),
+            Stage::Free => (None, Some(self.turn_ends()), Some(lost)),
+            Stage::Used(_) => ((!self.cancelled).then_some(drains), None, Some(lost)),
+        };
+        let renew_at = self.renew_at.filter(|_| self.stage != Stage::Entering);
+        cancels.into_iter().chain(turn).chain(lost).chain(renew_at)
+    }
+
+    fn user(self) -> Option<Key> {
+        match self.stage {
+            Stage::Used(key) => Some(key),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+    use proptest::prelude::*;
+    use std::{collections::VecDeque, time::SystemTime};
+
+    const TTL: Duration = Duration::from_secs(15);
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn key(n: usize) -> Key {
+        Key::new("M", format!("{n:03}"))
+    }
+
+    /// The entries of one queue, as a store has them.
+    #[derive(Default)]
+    struct Store(Vec<(String, Duration)>);
+
+    impl Store {
+        fn answer(&mut self, call: Call, now: Duration) -> Option<Answer> {
+            match call {
+                Call::Enter { id, ttl, .. } => {
+                    self.0.push((id.clone(), now + ttl));
+                    Some(Answer::Entered { id, asked: now, done: true })
+                }
+                Call::Look { limit, .. } => {
+                    self.0.retain(|(_, until)| *until > now);
+                    let first = &self.0[..limit.min(self.0.len())];
+                    let lapses =
+                        first.iter().map(|(_, until)| until.saturating_sub(now)).min().unwrap_or(Duration::MAX);
+                    Some(Answer::Looked(Some((first.iter().map(|(id, _)| id.clone()).collect(), lapses))))
+                }
+                Call::Renew { id, ttl, .. } => {
+                    let live = self.0.iter_mut().find(|(of, until)| *of == id && *until > now);
+                    let renewed = live.map(|(_, until)| *until = now + ttl).is_some();
+                    Some(Answer::Renewed { id, asked: now, live: Some(renewed) })
+                }
+                Call::Remove { id } => {
+                    self.0.retain(|(of, _)| *of != id);
+                    None
+                }
+            }
+        }
+    }
+
+    /// The slots of one process.
+    struct Process {
+        slots: SharedSlots,
+        losses: Vec<Loss>,
+    }
+
+    impl Process {
+        fn new(limit: usize) -> Self {
+            Self { slots: SharedSlots::new(("M", "S"), limit, 9, (TTL, SECOND)), losses: Vec::new() }
+        }
+
+        /// Makes all calls until nothing is to be done.
+        fn settle(&mut self, store: &mut Store, clock: &ManualClock) {
+            let now = clock.clock().elapsed();
+            loop {
+                self.losses.extend(self.slots.tick(now).losses);
+                let calls = self.slots.take_calls();
+                if calls.is_empty() {
+                    return;
+                }
+                for call in calls {
+                    if let Some(answer) = store.answer(call, now) {
+                        self.losses.extend(self.slots.answered(&None, answer, now).0);
+                    }
+                }
+            }
+        }
+
+        fn take(&mut self, n: usize, clock: &ManualClock) -> bool {
+            self.slots.take(&None, &key(n), clock.clock().elapsed())
+        }
+
+        fn free(&mut self, n: usize, clock: &ManualClock) -> bool {
+            self.slots.free(&None, &key(n), clock.clock().elapsed())
+        }
+    }
+
+    fn world(limit: usize) -> (ManualClock, Store, Process, Process) {
+        let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
+        (clock, Store::default(), Process::new(limit), Process::new(limit))
+    }
+
+    #[test]
+    fn c24_the_first_processes_have_the_slots() {
+        let (clock, mut store, mut a, mut b) = world(2);
+        let now = clock.clock().elapsed();
+        a.slots.want(&None, 1, now);
+        assert_eq!((a.slots.unsettled(), a.take(1, &clock)), (1, false), "it is not known yet");
+        a.settle(&mut store, &clock);
+        b.slots.want(&None, 7, now);
+        b.settle(&mut store, &clock);
+        assert_eq!(store.0.len(), 3, "no more entries than slots for each process");
+        assert!(a.take(1, &clock) && b.take(2, &clock));
+        assert!(!a.take(3, &clock) && !b.take(3, &clock));
+        assert_eq!((b.slots.unsettled(), b.slots.waiting()), (0, 1));
+        assert!(a.free(1, &clock), "within its turn");
+        a.slots.give_back_unused(|_| false, now);
+        a.settle(&mut store, &clock);
+        assert_eq!((store.0.len(), a.slots.next()), (2, None), "nothing of it is left");
+        b.slots.changed(now);
+        b.settle(&mut store, &clock);
+        assert!(b.take(3, &clock) && !b.take(4, &clock));
+    }
+
+    #[test]
+    fn c24_a_slot_is_passed_on_for_a_turn_and_goes_to_others_then() {
+        let (clock, mut store, mut a, mut b) = world(1);
+        a.slots.want(&None, 3, Duration::ZERO);
+        a.settle(&mut store, &clock);
+        b.slots.want(&None, 1, Duration::ZERO);
+        b.settle(&mut store, &clock);
+        assert!(a.take(1, &clock));
+        clock.advance(SECOND / 2);
+        assert!(a.free(1, &clock) && a.take(2, &clock));
+        a.settle(&mut store, &clock);
+        assert_eq!(store.0.len(), 2, "without a call");
+        clock.advance(SECOND / 2);
+        assert!(!a.free(2, &clock));
+        a.settle(&mut store, &clock);
+        b.slots.changed(clock.clock().elapsed());
+        b.settle(&mut store, &clock);
+        assert!(b.take(9, &clock) && !a.take(3, &clock), "it is behind");
+        assert!(b.free(9, &clock));
+        b.slots.give_back_unused(|_| false, clock.clock().elapsed());
+        b.settle(&mut store, &clock);
+        clock.advance(POLL);
+        a.settle(&mut store, &clock);
+        assert!(a.take(3, &clock));
+    }
+
+    #[test]
+    fn c24_a_free_slot_that_no_work_takes_is_given_back() {
+        let (clock, mut store, mut a, _) = world(2);
+        a.slots.want(&None, 2, Duration::ZERO);
+        a.settle(&mut store, &clock);
+        a.slots.give_back_unused(|_| true, Duration::ZERO);
+        a.settle(&mut store, &clock);
+        assert_eq!(store.0.len(), 2, "local work has no slot of its process yet");
+        clock.advance(TURN);
+        let elapsed = a.slots.tick(clock.clock().elapsed());
+        assert_eq!(elapsed, Elapsed { losses: Vec::new(), left: vec![None] });
+        a.settle(&mut store, &clock);
+        assert!(store.0.is_empty());
+    }
+
+    #[test]
+    fn c24_a_worker_is_stopped_before_the_lease_of_its_slot_ends() {
+        let (clock, mut store, mut a, mut b) = world(1);
+        a.slots.want(&None, 1, Duration::ZERO);
+        a.settle(&mut store, &clock);
+        assert!(a.take(1, &clock));
+        for _ in 0..40 {
+            clock.advance(SECOND);
+            a.settle(&mut store, &clock);
+        }
+        assert!(a.losses.is_empty(), "it is renewed");
+        let has = |a: &Process| a.slots.has(&None, &key(1), clock.clock().elapsed());
+        assert!(has(&a));
+        // The store does not answer any more.
+        let (mut losses, mut seconds) = (Vec::new(), 0);
+        while losses.len() < 2 {
+            clock.advance(SECOND / 2);
+            seconds += 1;
+            losses.extend(a.slots.tick(clock.clock().elapsed()).losses);
+            a.slots.take_calls();
+        }
+        assert_eq!(losses, [Loss::Cancel(key(1)), Loss::Abort(key(1))]);
+        assert!(!has(&a));
+        assert!(SECOND / 2 * seconds < TTL, "{seconds}");
+        assert!(!a.free(1, &clock), "it is not removed before its abort has taken effect");
+        b.slots.want(&None, 1, clock.clock().elapsed());
+        b.settle(&mut store, &clock);
+        assert!(!b.take(2, &clock));
+        clock.advance(TTL / 3);
+        b.settle(&mut store, &clock);
+        assert!(b.take(2, &clock));
+    }
+
+    #[test]
+    fn c24_a_slot_that_has_lapsed_is_lost() {
+        let (clock, mut store, mut a, _) = world(1);
+        a.slots.want(&None, 1, Duration::ZERO);
+        a.settle(&mut store, &clock);
+        assert!(a.take(1, &clock));
+        store.0.clear();
+        clock.advance(TTL / 3);
+        a.settle(&mut store, &clock);
+        assert_eq!(a.losses, [Loss::Cancel(key(1))]);
+        assert!(!a.free(1, &clock));
+    }
+
+    #[test]
+    fn c24_an_entry_that_could_not_be_added_is_tried_again() {
+        let (clock, mut store, mut a, _) = world(1);
+        a.slots.want(&None, 1, Duration::ZERO);
+        let [Call::Enter { id, .. }] = &a.slots.take_calls()[..] else { panic!("one entry") };
+        let failed = Answer::Entered { id: id.clone(), asked: Duration::ZERO, done: false };
+        assert_eq!(a.slots.answered(&None, failed, Duration::ZERO), (None, false));
+        assert_eq!(a.slots.take_calls(), [Call::Remove { id: id.clone() }], "it may have been added");
+        assert_eq!(a.slots.next(), Some(POLL));
+        clock.advance(POLL);
+        a.settle(&mut store, &clock);
+        assert!(a.take(1, &clock));
+    }
+
+    #[test]
+    fn c24_a_process_that_shuts_down_leaves_the_queue() {
+        let (clock, mut store, mut a, _) = world(2);
+        a.slots.want(&None, 2, Duration::ZERO);
+        a.settle(&mut store, &clock);
+        assert!(a.take(1, &clock));
+        // One more is being added.
+        a.slots.want(&Some("other".into()), 1, Duration::ZERO);
+        let [Call::Enter { id, .. }] = &a.slots.take_calls()[..] else { panic!("one entry") };
+        a.slots.close();
+        a.settle(&mut store, &clock);
+        assert_eq!(store.0.len(), 1, "the one that is used");
+        let entered = Answer::Entered { id: id.clone(), asked: Duration::ZERO, done: true };
+        a.slots.answered(&Some("other".into()), entered, Duration::ZERO);
+        assert_eq!(a.slots.take_calls(), [Call::Remove { id: id.clone() }]);
+        assert!(!a.free(1, &clock));
+        a.slots.want(&None, 1, Duration::ZERO);
+        a.settle(&mut store, &clock);
+        assert!(store.0.is_empty());
+    }
+
+    #[test]
+    fn c24_lost_answers_are_made_up_for() {
+        let (clock, mut store, mut a, _) = world(1);
+        a.slots.want(&None, 1, Duration::ZERO);
+        for call in a.slots.take_calls() {
+            store.answer(call, Duration::ZERO);
+        }
+        a.slots.recover(Duration::ZERO);
+        a.settle(&mut store, &clock);
+        assert_eq!(store.0.len(), 1);
+        assert!(a.take(1, &clock));
+    }
+
+    /// What happens in a step of the model.
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Advance(u64),
+        /// The process makes a call.
+        Call(usize),
+        /// The process gets an answer.
+        Answer(usize),
+        Want(usize),
+        End(usize),
+        /// The process is stopped, or continues.
+        Stop(usize),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            2 => (1_u64..4_000).prop_map(Step::Advance),
+            8 => (0_usize..3).prop_map(Step::Call),
+            8 => (0_usize..3).prop_map(Step::Answer),
+            3 => (0_usize..3).prop_map(Step::Want),
+            3 => (0_usize..3).prop_map(Step::End),
+            1 => (0_usize..3).prop_map(Step::Stop),
+        ]
+    }
+
+    /// A process whose calls and answers take any time. Requests are executed late, with the time at which they were made.
+    struct Slow {
+        process: Process,
+        calls: VecDeque<(Call, Duration)>,
+        answers: VecDeque<Answer>,
+        running: Vec<Key>,
+        wanted: usize,
+        stopped: bool,
+    }
+
+    impl Slow {
+        fn advance(&mut self, now: Duration, next: &mut usize) {
+            if self.stopped {
+                return;
+            }
+            for loss in self.process.slots.tick(now).losses {
+                if let Loss::Abort(key) = loss {
+                    self.running.retain(|running| *running != key);
+                }
+            }
+            while self.wanted > 0 && self.process.slots.take(&None, &key(*next), now) {
+                self.running.push(key(*next));
+                (*next, self.wanted) = (*next + 1, self.wanted - 1);
+            }
+            self.process.slots.give_back_unused(|_| self.wanted > 0, now);
+            if self.wanted > 0 {
+                self.process.slots.want(&None, self.wanted, now);
+            }
+            self.calls.extend(self.process.slots.take_calls().into_iter().map(|call| (call, now)));
+        }
+
+        /// The work that runs: a stopped process aborts what it has lost as soon as it continues.
+        fn working(&self, now: Duration) -> usize {
+            self.running.iter().filter(|key| !self.stopped || self.process.slots.has(&None, key, now)).count()
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
+
+        /// However long calls take, and whichever process stops, no more work runs than there are slots; and once all answer again, all
+        /// work gets a slot.
+        #[test]
+        fn c24_no_more_work_runs_than_there_are_slots(
+            limit in 1_usize..4,
+            steps in prop::collection::vec(step(), 1..200),
+        ) {
+            let (mut now, mut store, mut next) = (Duration::ZERO, Store::default(), 0);
+            let mut all: Vec<Slow> = (0..3).map(|_| Slow {
+                process: Process::new(limit), calls: VecDeque::new(), answers: VecDeque::new(), running: Vec::new(),
+                wanted: 0, stopped: false,
+            }).collect();
+            for step in steps {
+                match step {
+                    Step::Advance(millis) => now += Duration::from_millis(millis),
+                    Step::Call(n) if !all[n].stopped => if let Some((call, asked)) = all[n].calls.pop_front() {
+                        all[n].answers.extend(store.answer(call, asked));
+                    },
+                    Step::Answer(n) if !all[n].stopped => if let Some(answer) = all[n].answers.pop_front() {
+                        all[n].process.slots.tick(now).losses.clear();
+                        if let Some(Loss::Cancel(key)) = all[n].process.slots.answered(&None, answer, now).0 {
+                            all[n].running.retain(|running| *running != key);
+                        }
+                    },
+                    Step::Want(n) => all[n].wanted += 2,
+                    Step::End(n) if !all[n].stopped => if let Some(key) = all[n].running.pop() {
+                        all[n].process.slots.free(&None, &key, now);
+                    },
+                    Step::Stop(n) => all[n].stopped = !all[n].stopped,
+                    _ => {}
+                }
+                for it in &mut all {
+                    it.advance(now, &mut next);
+                }
+                let working: usize = all.iter().map(|it| it.working(now)).sum();
+                prop_assert!(working <= limit, "{working} of {limit}");
+            }
+            for it in &mut all {
+                it.stopped = false;
+            }
+            for _ in 0..1_000 {
+                now += Duration::from_millis(50);
+                for it in &mut all {
+                    while let Some(answer) = it.answers.pop_front() {
+                        it.process.slots.answered(&None, answer, now);
+                    }
+                    while let Some((call, asked)) = it.calls.pop_front() {
+                        if let Some(answer) = store.answer(call, asked) {
+                            it.process.slots.answered(&None, answer, now);
+                        }
+                    }
+                    if let Some(key) = it.running.pop() {
+                        it.process.slots.free(&None, &key, now);
+                    }
+                    it.advance(now, &mut next);
+                }
+                prop_assert!(all.iter().map(|it| it.working(now)).sum::<usize>() <= limit);
+            }
+            prop_assert!(all.iter().all(|it| it.wanted == 0), "work waits for ever");
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! The calls of the store for slots over all processes, in tasks beside the loop, and what the store tells of its entries.
+
+use super::shared_slots::{Answer, Call, QueueId};
+use crate::{
+    engine::Engine,
+    store::{NewEphemeral, Notice, StoreError},
+};
+use std::{future::pending, mem, pin::Pin, sync::Arc, time::Duration};
+use tokio::{
+    sync::{
+        broadcast::{self, error::RecvError},
+        watch,
+    },
+    task::JoinSet,
+    time::Sleep,
+};
+
+/// The kind of the entries.
+const KIND: &str = "slot";
+/// The shortest time between two notifications of changes, for each queue that waits: they can come all the time, and each leads to a read
+/// of the queue. Real time, because it is for the sake of the store.
+const PAUSE: Duration = Duration::from_millis(10);
+/// With many queues, notifications are still seen this often.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// Longer names of queues are cut, so that a store can have an index of them. Keys that begin alike share their slots then.
+const LONGEST_NAME: usize = 1_024;
+
+/// The calls in flight.
+pub(in crate::controller) struct SlotEntries {
+    engine: Arc<Engine>,
+    /// The holder of all entries of this process, for people.
+    holder: Arc<str>,
+    calls: JoinSet<Option<Answered>>,
+    /// What tells of changes; `None` where no state has slots over all processes.
+    changes: Option<Changes>,
+}
+
+struct Changes {
+    entries: watch::Receiver<()>,
+    notices: broadcast::Receiver<Notice>,
+    /// The number of queues that wait for changes.
+    waiting: u32,
+    /// The pause after a change.
+    pause: Option<Pin<Box<Sleep>>>,
+}
+
+/// The answer to a call about a queue.
+pub(in crate::controller) struct Answered {
+    pub(super) queue: QueueId,
+    pub(super) answer: Answer,
+}
+
+/// What the loop waits for on behalf of the entries.
+pub(in crate::controller) enum EntryEvent {
+    Answered(Answered),
+    /// Entries have changed in the store.
+    Changed,
+    /// An entry was removed.
+    Removed,
+    /// A call panicked, so that its answer is lost.
+    Lost,
+}
+
+impl SlotEntries {
+    /// For states of which some have slots over all processes if they are `used`.
+    pub(in crate::controller) fn new(engine: Arc<Engine>, holder: &str, used: bool) -> Self {
+        let entries = engine.store.ephemerals().filter(|_| used);
+        let changes = entries.map(|entries| Changes {
+            entries: entries.entry_changes(),
+            notices: engine.store.notices(),
+            waiting: 0,
+            pause: None,
+        });
+        Self { engine, holder: holder.into(), calls: JoinSet::new(), changes }
+    }
+
+    /// Makes `calls`. Entries in so many queues are `waiting` for changes from now on.
+    pub(in crate::controller) fn make(&mut self, calls: Vec<Call>, waiting: u32) {
+        if let Some(changes) = &mut self.changes {
+            changes.wait(waiting);
+        }
+        let (mut removed, others): (Vec<Call>, Vec<Call>) =
+            calls.into_iter().partition(|call| matches!(call, Call::Remove { .. }));
+        for call in others {
+            // First the slots that are given back: the new entry may get one of them.
+            let first = if matches!(call, Call::Enter { .. }) { mem::take(&mut removed) } else { Vec::new() };
+            self.spawn(first, call);
+        }
+        for call in removed {
+            self.spawn(Vec::new(), call);
+        }
+    }
+
+    fn spawn(&mut self, first: Vec<Call>, call: Call) {
+        let (engine, holder, asked) = (self.engine.clone(), self.holder.clone(), self.engine.clock.elapsed());
+        self.calls.spawn(async move {
+            for call in first {
+                answer(&engine, &holder, call, asked).await;
+            }
+            answer(&engine, &holder, call, asked).await
+        });
+    }
+
+    /// The next event. Cancel safe.
+    pub(in crate::controller) async fn next_event(&mut self) -> EntryEvent {
+        let Self { calls, changes, .. } = self;
+        let answered = async {
+            match calls.join_next().await {
+                Some(Ok(Some(answered))) => EntryEvent::Answered(answered),
+                Some(Ok(None)) => EntryEvent::Removed,
+                Some(Err(_)) => EntryEvent::Lost,
+                None => pending().await,
+            }
+        };
+        let changed = async {
+            match changes {
+                Some(changes) => changes.next().await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            answered = answered => answered,
+            () = changed => EntryEvent::Changed,
+        }
+    }
+
+    /// Whether a call is in flight.
+    pub(in crate::controller) fn is_busy(&self) -> bool {
+        !self.calls.is_empty()
+    }
+}
+
+impl Changes {
+    /// From now on, so many queues are `waiting` for changes.
+    fn wait(&mut self, waiting: u32) {
+        if self.waiting == 0 && waiting > 0 {
+            // What has changed before is seen by the first look.
+            self.entries.mark_unchanged();
+            self.notices = self.notices.resubscribe();
+        }
+        self.waiting = waiting;
+    }
+
+    /// The next change. Cancel safe.
+    async fn next(&mut self) {
+        if self.waiting == 0 {
+            pending::<()>().await;
+        }
+        if let Some(pause) = &mut self.pause {
+            pause.as_mut().await;
+            self.pause = None;
+        }
+        tokio::select! {
+            changed = self.entries.changed() => if changed.is_err() { pending().await },
+            notice = self.notices.recv() => if matches!(notice, Err(RecvError::Closed)) { pending().await },
+        }
+        self.pause = Some(Box::pin(tokio::time::sleep((PAUSE * self.waiting).min(LONGEST_PAUSE))));
+    }
+}
+
+/// Makes `call`. A removal has no answer: where it fails, the entry lapses.
+async fn answer(engine: &Engine, holder: &str, call: Call, asked: Duration) -> Option<Answered> {
+    let entries = engine.store.ephemerals()?;
+    let now = engine.now();
+    let failed = |what: &str, error: StoreError| {
+        tracing::debug!(%error, "an entry of a slot over all processes could not be {what}");
+    };
+    let (queue, answer) = match call {
+        Call::Enter { queue, id, ttl } => {
+            let (name, holder) = (queue.name(), holder.to_owned());
+            let new = NewEphemeral { kind: KIND, name, id: id.clone(), holder, value: None, ttl };
+            let entered = engine.asked("enter", entries.enter(new, now)).await;
+            let done = entered.map_err(|error| failed("added; it is tried again", error)).is_ok();
+            (queue, Answer::Entered { id, asked, done })
+        }
+        Call::Look { queue, limit } => {
+            let first = entries.first_entries(KIND, queue.name(), limit, now);
+            let first = engine.asked("first_entries", first).await;
+            let first = first.map_err(|error| failed("looked for; it is tried again", error)).ok();
+            let first = first.map(|first| {
+                let now = engine.now();
+                let left = first.iter().map(|entry| entry.until.duration_since(now).unwrap_or_default()).min();
+                (first.into_iter().map(|entry| entry.id).collect(), left.unwrap_or(Duration::MAX))
+            });
+            (queue, Answer::Looked(first))
+        }
+        Call::Renew { queue, id, ttl } => {
+            let live = engine.asked("renew_entry", entries.renew_entry(id.clone(), ttl, now)).await;
+            let live = live.map_err(|error| failed("renewed; it is tried again", error)).ok();
+            (queue, Answer::Renewed { id, asked, live })
+        }
+        Call::Remove { id } => {
+            let removed = engine.asked("remove_entry", entries.remove_entry(id, now)).await;
+            removed.unwrap_or_else(|error| failed("removed; it lapses", error));
+            return None;
+        }
+    };
+    Some(Answered { queue, answer })
+}
+
+impl QueueId {
+    /// The name of the queue in the store. Names of machines and states have no slash.
+    fn name(&self) -> String {
+        let Self { machine, state, lane } = self;
+        let mut name = match lane {
+            // NUL is not text in every store.
+            Some(key) => format!("{machine}/{state}/{}", key.replace('\0', "\u{FFFD}")),
+            None => format!("{machine}/{state}"),
+        };
+        name.truncate(name.floor_char_boundary(LONGEST_NAME));
+        name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_queues_fit_into_an_index() {
+        let name = |lane: Option<&str>| QueueId { machine: "M", state: "S", lane: lane.map(Into::into) }.name();
+        assert_eq!((name(None), name(Some("")), name(Some("a/b"))), ("M/S".into(), "M/S/".into(), "M/S/a/b".into()));
+        assert_eq!(name(Some("a\0b")), "M/S/a\u{FFFD}b");
+        assert_eq!(name(Some(&"ä".repeat(1_000))).len(), 1_024);
+    }
+}
