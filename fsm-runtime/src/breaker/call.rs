@@ -3,8 +3,8 @@
 use super::{Breaker, CallEnd, OpenError};
 use std::fmt;
 
-/// A call that a breaker has admitted. Record its end with [`succeeded`](Self::succeeded) or [`failed`](Self::failed); a permit that is
-/// dropped without that does not count.
+/// A permit for one call, from [`Breaker::try_acquire`]. Record the outcome of the call with [`succeeded`](Self::succeeded) or
+/// [`failed`](Self::failed). A call whose permit is dropped does not count.
 #[must_use = "record the end of the call"]
 pub struct Permit {
     breaker: Breaker,
@@ -16,7 +16,7 @@ pub struct Permit {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallError<E> {
-    /// The call was not made.
+    /// The call was not made, because the circuit did not admit it.
     #[error(transparent)]
     Open(#[from] OpenError),
     /// The call was made and failed.
@@ -39,17 +39,17 @@ impl Permit {
         Self { breaker, epoch, ended: false }
     }
 
-    /// Records that the call has succeeded.
+    /// Records that the call succeeded.
     pub fn succeeded(mut self) {
         self.end(CallEnd::Succeeded, None);
     }
 
-    /// Records that the call has failed with `error`.
+    /// Records that the call failed with `error`.
     pub fn failed(mut self, error: impl fmt::Display) {
         self.end(CallEnd::Failed, Some(error.to_string()));
     }
 
-    /// The breaker that has admitted the call.
+    /// Returns the breaker that admitted the call.
     #[must_use]
     pub fn breaker(&self) -> &Breaker {
         &self.breaker
@@ -76,19 +76,19 @@ impl fmt::Debug for Permit {
 }
 
 impl Breaker {
-    /// Makes a call, if the circuit admits it. Each error counts as a failure.
+    /// Makes a call if the circuit admits it. Every error counts as a failure.
     ///
     /// # Errors
     /// [`CallError::Open`] if the call was not made; [`CallError::Failed`] with the error of the call.
     ///
     /// # Cancel safety
-    /// If the future is dropped, `call` is dropped, too, and does not count.
+    /// If the future is dropped, the future of `call` is dropped, too, and the call does not count.
     pub async fn call<T, E: fmt::Display>(&self, call: impl AsyncFnOnce() -> Result<T, E>) -> Result<T, CallError<E>> {
         self.call_counting(|_| true, call).await
     }
 
-    /// As [`call`](Self::call), where only those errors count as failures for which `counts` returns `true`. Another error counts as a
-    /// success: the provider has answered.
+    /// Like [`call`](Self::call), but only errors for which `counts` returns `true` count as failures. Other errors count as successes,
+    /// because the provider has answered.
     ///
     /// ```
     /// # use fsm_runtime::breaker::{Breaker, BreakerError};
@@ -107,10 +107,10 @@ impl Breaker {
     /// ```
     ///
     /// # Errors
-    /// As [`call`](Self::call).
+    /// The same as for [`call`](Self::call).
     ///
     /// # Cancel safety
-    /// As [`call`](Self::call).
+    /// The same as for [`call`](Self::call).
     pub async fn call_counting<T, E: fmt::Display>(
         &self,
         counts: impl FnOnce(&E) -> bool,

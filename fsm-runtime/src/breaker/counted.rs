@@ -1,4 +1,4 @@
-//! The states of a circuit breaker, and what moves it between them. Pure.
+//! The states of a circuit breaker, and the counts that cause its transitions. Pure.
 
 use super::window::{Window, WindowRule};
 use fsm_core::StateMachine;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// The states of a circuit breaker.
 ///
-/// The state machine behind [`Breaker`](super::Breaker), declared with this crate's own derive. [`circuit`] shows its diagram.
+/// The state machine of [`Breaker`](super::Breaker), declared with `#[derive(StateMachine)]`. [`circuit`] shows its diagram.
 #[derive(StateMachine, Clone, Copy, Debug, PartialEq, Eq)]
 #[fsm(initial = Closed, derive(Clone, Copy, Debug, PartialEq, Eq))]
 pub enum Circuit {
@@ -26,34 +26,34 @@ pub enum Circuit {
     HalfOpen,
 }
 
-/// When the circuit opens and closes.
+/// The rules by which the circuit opens and closes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rules {
-    /// The number of failures in a row after which it opens.
+    /// The number of failures in a row after which the circuit opens.
     pub(super) failures_in_a_row: Option<u32>,
-    /// It opens at this failure rate.
+    /// The failure rate at which the circuit opens.
     pub(super) failure_rate: Option<WindowRule>,
-    /// How long it stays open before a probe.
+    /// How long the circuit stays open before a probe.
     pub(super) open_for: Duration,
-    /// How many probes have to succeed, one after the other, before it closes.
+    /// The number of probes that have to succeed in a row before the circuit closes.
     pub(super) probes: u32,
 }
 
-/// How a call ended, as far as the breaker counts it.
+/// The outcome of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CallEnd {
     Succeeded,
     Failed,
-    /// The call was cancelled, or its error does not count.
+    /// The call does not count: it was cancelled, or its error does not count.
     Uncounted,
 }
 
 /// Why a call is not admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Closed {
-    /// Not before this time.
+    /// The circuit is open until this time.
     Until(Duration),
-    /// Not before the probe in flight has ended.
+    /// A probe is in flight.
     Probing,
 }
 
@@ -72,7 +72,7 @@ impl Closed {
 pub(super) struct Counted {
     rules: Rules,
     circuit: Circuit,
-    /// Raised with each change of state. The end of a call that was admitted before the change does not count.
+    /// Incremented by each change of state. The outcome of a call that was admitted in an earlier epoch does not count.
     epoch: u64,
     failures_in_a_row: u32,
     window: Option<Window>,
@@ -112,7 +112,7 @@ impl Counted {
         }
     }
 
-    /// Admits a call at `now`. Returns the epoch with which its end is recorded.
+    /// Admits a call at `now`. Returns the epoch, with which the outcome of the call is recorded.
     pub(super) fn admit(&mut self, now: Duration) -> Result<u64, Closed> {
         self.check(now)?;
         match circuit::Any::from(self.circuit) {
@@ -126,7 +126,7 @@ impl Counted {
         Ok(self.epoch)
     }
 
-    /// Records the end of a call that was admitted in `epoch`.
+    /// Records the outcome of a call that was admitted in `epoch`.
     pub(super) fn record(&mut self, epoch: u64, end: CallEnd, now: Duration) {
         if epoch != self.epoch {
             return;
@@ -150,12 +150,12 @@ impl Counted {
                     }
                 }
             }
-            // No call is admitted in it.
+            // An open circuit admits no call, so no outcome has its epoch.
             circuit::Any::Open(_) => {}
         }
     }
 
-    /// Closes the circuit, and forgets what was counted.
+    /// Closes the circuit, and resets the counts.
     pub(super) fn reset(&mut self) {
         let closed = match circuit::Any::from(self.circuit) {
             circuit::Any::Closed(closed) => closed,
@@ -176,7 +176,7 @@ impl Counted {
         now.saturating_add(self.rules.open_for)
     }
 
-    /// Counts a call of the closed circuit. Returns whether the circuit has to open.
+    /// Counts a call while the circuit is closed. Returns whether the circuit has to open.
     fn counts_to_open(&mut self, end: CallEnd, now: Duration) -> bool {
         match end {
             CallEnd::Uncounted => return false,
@@ -189,7 +189,7 @@ impl Counted {
             window.is_at_rate(now)
         });
         let in_a_row = self.rules.failures_in_a_row.is_some_and(|limit| self.failures_in_a_row >= limit);
-        // A success does not open it, even at the rate.
+        // A success does not open the circuit, even if the failures in the window reach the rate.
         failed && (at_rate || in_a_row)
     }
 }

@@ -1,18 +1,18 @@
-//! A circuit breaker: stops calls to a provider that fails, and lets single calls probe whether it works again.
+//! Circuit breakers: stop calls to a provider that fails, and let single calls probe whether it works again.
 //!
-//! A [`Breaker`] is shared by all callers of a provider. Pass it to the [`Policy`](crate::Policy::breaker) of each `work` state whose
-//! worker calls the provider: while the circuit is open, their work waits, without a slot and without costing an attempt. To protect
-//! other calls, use [`Breaker::call`].
+//! All callers of a provider share a [`Breaker`]. Pass it to the [`Policy`](crate::Policy::breaker) of each `work` state whose worker calls
+//! the provider. While the circuit is open, the work of these states waits. It takes no slot and uses no attempt. To protect other calls,
+//! use [`Breaker::call`].
 //!
 //! The circuit is a state machine, [`Circuit`]:
 //!
-//! - *closed*: calls are made. It opens after several failures in a row, or at a failure rate.
+//! - *closed*: calls are made. The circuit opens after several failures in a row, or at a failure rate.
 //! - *open*: calls are refused for a time, 30 s by default.
 //! - *half open*: one call at a time is made as a probe. A success closes the circuit, a failure opens it again. A probe that hangs
-//!   holds all other calls up, so give calls a timeout.
+//!   blocks all other calls, so give calls a timeout.
 //!
-//! A breaker counts in one process. Each process detects a failing provider independently, which costs it a few calls, and does not need
-//! the store for it. Source of the pattern: Michael Nygard, *Release It!*, 2nd edition, 2018, "Circuit Breaker".
+//! A breaker counts the calls of one process. Each process detects a failing provider independently, at the cost of a few calls, and without
+//! the store. Source of the pattern: Michael Nygard, *Release It!*, 2nd edition, 2018, "Circuit Breaker".
 //!
 //! ```
 //! use fsm_runtime::breaker::{Breaker, CallError, Circuit};
@@ -50,7 +50,7 @@ use tokio::sync::watch;
 
 /// A circuit breaker. Clones share one circuit.
 ///
-/// The [module](self) explains it.
+/// See the [module](self) for a description.
 #[derive(Clone)]
 pub struct Breaker(Arc<Inner>);
 
@@ -59,7 +59,7 @@ struct Inner {
     counts: Counts,
     clock: Clock,
     state: Mutex<State>,
-    /// Sent when calls that were refused may be admitted, and when the circuit opens.
+    /// Notified when refused calls may be admitted again, and when the circuit opens.
     changed: watch::Sender<()>,
 }
 
@@ -74,17 +74,17 @@ struct State {
 pub struct BreakerStatus {
     /// The name of the breaker.
     pub name: String,
-    /// The state of its circuit.
+    /// The state of the circuit.
     pub circuit: Circuit,
     /// The time until the next probe, while the circuit is open.
     pub probe_in: Option<Duration>,
-    /// The failures in a row of the closed circuit.
+    /// The number of failures in a row while the circuit is closed.
     pub failures_in_a_row: u32,
     /// The last error that was counted.
     pub last_error: Option<String>,
 }
 
-/// A call was not made, because the circuit is open or its probe is in flight.
+/// A call was not made, because the circuit is open or a probe is in flight.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the circuit of `{name}` is open{}",
@@ -99,8 +99,8 @@ pub struct OpenError {
 }
 
 impl Breaker {
-    /// The settings of a breaker, to be changed and [built](BreakerOptions::build). `name` is shown in the log, in errors and in
-    /// [`Status`](crate::Status).
+    /// Returns the settings of a new breaker; [`build`](BreakerOptions::build) creates the breaker. `name` is shown in the log, in errors
+    /// and in [`Status`](crate::Status).
     pub fn options(name: impl Into<String>) -> BreakerOptions {
         BreakerOptions::new(name.into())
     }
@@ -140,15 +140,15 @@ impl Breaker {
         }
     }
 
-    /// Closes the circuit, for operators who know that the provider works again. The counts start again.
+    /// Closes the circuit and resets its counts. For operators who know that the provider works again.
     pub fn reset(&self) {
         self.update(|counted, _| counted.reset());
     }
 
-    /// Admits a call. Its end is recorded by the permit.
+    /// Admits a call. Record the outcome of the call with the permit.
     ///
     /// # Errors
-    /// [`OpenError`] if the call must not be made now.
+    /// [`OpenError`] if the circuit does not admit a call now.
     pub fn try_acquire(&self) -> Result<Permit, OpenError> {
         self.admit_work().map_err(|probe_in| OpenError { name: self.0.name.clone(), probe_in })
     }
@@ -159,14 +159,14 @@ impl Breaker {
         Ok(Permit::new(self.clone(), epoch))
     }
 
-    /// Whether a call would be admitted now; otherwise returns the time until the next probe, or `None` if that depends on the end of a
+    /// Checks whether a call would be admitted now. The error is the time until the next probe, or `None` if that depends on the end of a
     /// probe in flight.
     pub(crate) fn check_work(&self) -> Result<(), Option<Duration>> {
         let now = self.0.clock.elapsed();
         self.0.state.lock().counted.check(now).map_err(|closed| closed.left(now))
     }
 
-    /// Admits a call; otherwise as [`check_work`](Self::check_work).
+    /// Admits a call. The error is that of [`check_work`](Self::check_work).
     pub(crate) fn admit_work(&self) -> Result<Permit, Option<Duration>> {
         self.admit().map_err(|closed| closed.left(self.0.clock.elapsed()))
     }
@@ -176,12 +176,12 @@ impl Breaker {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// A receiver of the moments in which refused calls may be admitted.
+    /// A receiver that is notified when refused calls may be admitted again.
     pub(crate) fn subscribe(&self) -> watch::Receiver<()> {
         self.0.changed.subscribe()
     }
 
-    /// Whether `error` of a worker counts as a failure.
+    /// Whether the `error` of a worker counts as a failure.
     pub(crate) fn counts(&self, error: &WorkError) -> bool {
         (self.0.counts)(error)
     }
@@ -195,12 +195,12 @@ impl Breaker {
             counted.circuit() == Circuit::HalfOpen
         });
         if probes {
-            // The probe has ended, and the next one can be made.
+            // The circuit is still half open after the probe, so the next probe can be made.
             self.0.changed.send_replace(());
         }
     }
 
-    /// Changes the circuit, and logs its change of state.
+    /// Changes the circuit. Logs a change of its state.
     fn update<T>(&self, change: impl FnOnce(&mut Counted, Duration) -> T) -> T {
         let now = self.0.clock.elapsed();
         let (before, after, last_error, result) = {

@@ -7,7 +7,7 @@ use crate::{
 };
 use std::{fmt, sync::Arc, time::Duration};
 
-/// The settings of a [`Breaker`], from [`Breaker::options`].
+/// The settings of a [`Breaker`]. Returned by [`Breaker::options`].
 #[must_use = "call `build`"]
 pub struct BreakerOptions {
     name: String,
@@ -43,17 +43,17 @@ impl BreakerOptions {
         options.check("name", named, "a name is needed for the log and the status")
     }
 
-    /// The number of failures in a row after which the circuit opens: 5 by default. A success starts the count again.
+    /// Sets the number of failures in a row after which the circuit opens: 5 by default. A success resets the count.
     pub fn failures_in_a_row(mut self, limit: u32) -> Self {
         self.rules.failures_in_a_row = Some(limit);
         self.check("failures_in_a_row", limit > 0, "must be at least 1")
     }
 
-    /// The circuit opens when at least `rate` of the calls of the last `window` have failed, once there are at least `calls` of them. Off
-    /// by default.
+    /// Opens the circuit when at least the share `rate` of the calls in the last `window` have failed, and there were at least `calls`
+    /// calls. Off by default.
     ///
-    /// `rate` is between 0 and 1. The window slides in tenths of its length. With this rule alone, call
-    /// [`without_failures_in_a_row`](Self::without_failures_in_a_row), too.
+    /// `rate` is between 0 and 1. The window slides in tenths of its length. To use only this rule, also call
+    /// [`without_failures_in_a_row`](Self::without_failures_in_a_row).
     pub fn failure_rate(mut self, rate: f64, window: Duration, calls: u32) -> Self {
         self.rules.failure_rate = Some(WindowRule { rate, window, calls });
         let checked = self.check("failure_rate", rate > 0.0 && rate <= 1.0, "the rate must be above 0 and at most 1");
@@ -65,42 +65,42 @@ impl BreakerOptions {
         )
     }
 
-    /// Failures in a row do not open the circuit.
+    /// Disables the rule of [`failures_in_a_row`](Self::failures_in_a_row).
     pub fn without_failures_in_a_row(mut self) -> Self {
         self.rules.failures_in_a_row = None;
         self
     }
 
-    /// How long the circuit stays open before a call is made as a probe: 30 s by default.
+    /// Sets how long the circuit stays open before a call is made as a probe: 30 s by default.
     pub fn open_for(mut self, duration: Duration) -> Self {
         self.rules.open_for = duration;
         let checked = self.check("open_for", !duration.is_zero(), "a circuit that is open for no time refuses nothing");
         checked.check("open_for", duration <= FOREVER, TOO_LONG)
     }
 
-    /// How many probes have to succeed, one after the other, before the circuit closes: 1 by default.
+    /// Sets the number of probes that have to succeed in a row before the circuit closes: 1 by default.
     pub fn probes(mut self, probes: u32) -> Self {
         self.rules.probes = probes;
         self.check("probes", probes > 0, "must be at least 1")
     }
 
-    /// Which errors of workers count as failures: by default all except [permanent](WorkError::permanent) ones, which mean that the request
-    /// was wrong, not that the provider fails. Missed heartbeats, attempt timeouts and panics always count.
+    /// Sets which errors of workers count as failures. By default all errors count except [permanent](WorkError::permanent) ones, which mean
+    /// that the request was wrong, and not that the provider fails. Missed heartbeats, attempt timeouts and panics always count.
     pub fn counts(mut self, counts: impl Fn(&WorkError) -> bool + Send + Sync + 'static) -> Self {
         self.counts = Arc::new(counts);
         self
     }
 
-    /// The clock: the system's by default. In a test, pass the clock of the runtime.
+    /// Sets the clock: the system's by default. In a test, pass the clock of the runtime.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Returns the breaker, with its circuit closed.
+    /// Creates the breaker. Its circuit is closed.
     ///
     /// # Errors
-    /// [`BreakerError`] for the first setting that is not valid, or if no rule would ever open the circuit.
+    /// [`BreakerError`] for the first setting that is not valid, or if there is no rule that opens the circuit.
     pub fn build(self) -> Result<Breaker, BreakerError> {
         let rules = self.rules.failures_in_a_row.is_some() || self.rules.failure_rate.is_some();
         let checked = self.check("failures_in_a_row", rules, "no rule opens the circuit; set `failure_rate`");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The parts of a window. The oldest part leaves it as a whole, so that a window is exact to a tenth of its length.
+/// The number of parts of a window. The oldest part leaves the window as a whole, so a window is exact to a tenth of its length.
 const PARTS: u32 = 10;
 
 /// The failure rate at which a circuit opens.
@@ -12,7 +12,7 @@ pub(super) struct WindowRule {
     pub(super) rate: f64,
     /// The length of the window.
     pub(super) window: Duration,
-    /// The least number of calls in the window.
+    /// The smallest number of calls in the window at which the rate applies.
     pub(super) calls: u32,
 }
 
@@ -20,7 +20,7 @@ pub(super) struct WindowRule {
 #[derive(Debug)]
 pub(super) struct Window {
     rule: WindowRule,
-    /// The calls and the failures of each part; that of a time is at its number modulo `PARTS`.
+    /// The calls and the failures of each part. A part is at the index of its number modulo `PARTS`.
     parts: [(u32, u32); PARTS as usize],
     /// The number of the newest part.
     newest: u128,
@@ -76,7 +76,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Compared with a list of all calls, of which those of the last ten parts count.
+        /// Compares the window with a list of all calls, of which the calls of the last ten parts count.
         #[test]
         fn the_rate_is_that_of_the_last_ten_parts(
             calls in prop::collection::vec((0_u64..400, prop::bool::ANY), 1..80),

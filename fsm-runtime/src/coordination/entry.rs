@@ -1,4 +1,4 @@
-//! An entry of this process in a queue of the store: its beginning, its place, its end.
+//! An entry of this process in a queue of the store: how it is added, waits and is removed.
 
 use super::{Coordination, CoordinationError, entry_lease::EntryLease};
 use crate::{
@@ -9,12 +9,12 @@ use std::{sync::Arc, time::Duration};
 use tokio::task::AbortHandle;
 use uuid::Uuid;
 
-/// How often a waiting entry looks at its place without a notification.
+/// How often the position of a waiting entry is read if there is no notification.
 const POLL: Duration = Duration::from_secs(1);
-/// The shortest time between two looks.
+/// The shortest time between two reads of the position.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// An entry, which is removed when this is dropped.
+/// An entry of this process. Dropping it removes the entry from the store.
 pub(super) struct Entry {
     coordination: Arc<Coordination>,
     id: String,
@@ -31,17 +31,17 @@ pub(super) struct NewEntry {
     pub(super) ttl: Duration,
 }
 
-/// The end of a wait.
+/// The result of a wait.
 pub(super) enum Waited {
     First,
-    /// The lease has lapsed before.
+    /// The lease lapsed before the entry was first.
     Gone,
     ShuttingDown,
 }
 
 impl Entry {
-    /// Adds an entry at the end of its queue, and renews it from now on. If the caller is dropped, the entry is added all the same, and
-    /// removed then: a removal that overtakes it would leave it to lapse.
+    /// Adds an entry at the end of its queue, and renews its lease from then on. If the future is dropped, the entry is still added, and
+    /// then removed: a removal that overtook the addition would leave the entry in the store until it lapses.
     pub(super) fn enter(coordination: &Arc<Coordination>, new: NewEntry) -> Detached<Result<Self, CoordinationError>> {
         let coordination = coordination.clone();
         Detached::new(async move { Self::entered(&coordination, new).await })
@@ -56,7 +56,7 @@ impl Entry {
         let id = Uuid::now_v7().to_string();
         let requested = engine.clock.elapsed();
         let lease = Arc::new(EntryLease::new(&engine.clock, requested, ttl));
-        // Made first: if the answer is lost, the entry is removed.
+        // Created before the request, so that the entry is removed if the answer is lost.
         let mut entry = Self {
             coordination: coordination.clone(),
             id: id.clone(),
@@ -71,14 +71,14 @@ impl Entry {
         Ok(entry)
     }
 
-    /// Its place in the queue.
+    /// Reads the position of the entry in its queue.
     pub(super) async fn position(&self) -> Result<Position, CoordinationError> {
         let engine = &self.coordination.engine;
         let position = self.coordination.entries()?.position(self.id.clone(), engine.now());
         Ok(engine.asked("position", position).await?)
     }
 
-    /// Waits until it is first. `ahead` sees each entry that is directly ahead of it, and can end the wait with an error.
+    /// Waits until the entry is first. `ahead` gets each entry that is directly ahead of it, and can end the wait with an error.
     pub(super) async fn wait<E: From<CoordinationError>>(
         &self,
         mut ahead: impl FnMut(&Ephemeral) -> Result<(), E>,
@@ -102,7 +102,7 @@ impl Entry {
                     _ = changes.changed() => {}
                     () = engine.clock.sleep(lapses.clamp(PAUSE, POLL)) => {}
                 }
-                // Other queues can change all the time.
+                // Changes of other queues notify, too, and can be frequent.
                 engine.clock.sleep(PAUSE.saturating_sub(engine.clock.elapsed().saturating_sub(looked))).await;
             };
             tokio::select! {
@@ -114,20 +114,20 @@ impl Entry {
         }
     }
 
-    /// Sets its value. Returns whether it was live.
+    /// Sets the value of the entry. Returns whether the entry was live.
     pub(super) async fn set_value(&self, value: String) -> Result<bool, CoordinationError> {
         let engine = &self.coordination.engine;
         let set = self.coordination.entries()?.set_entry_value(self.id.clone(), value, engine.now());
         Ok(engine.asked("set_entry_value", set).await?)
     }
 
-    /// Removes it, and waits for that.
+    /// Removes the entry, and waits until it is removed.
     pub(super) async fn remove(mut self) -> Result<(), CoordinationError> {
         let Some(remove) = self.end() else { return Ok(()) };
         Ok(remove.await?)
     }
 
-    /// Removes it, and waits for that. If it cannot be removed, it lapses: for callers that have their result already.
+    /// Removes the entry, and waits until it is removed. If that fails, the entry lapses. For callers that already have their result.
     pub(super) async fn leave(self) {
         if let Err(error) = self.remove().await {
             tracing::debug!(%error, "an entry could not be removed; it lapses");
@@ -138,7 +138,7 @@ impl Entry {
         &self.id
     }
 
-    /// Its result was kept, which has removed it.
+    /// Does not remove the entry again: keeping its result has removed it.
     pub(super) fn forget(mut self) {
         self.stop_renewing();
         self.id.clear();
@@ -150,7 +150,7 @@ impl Entry {
         }
     }
 
-    /// The removal, once.
+    /// The removal of the entry; `None` after the first call.
     fn end(&mut self) -> Option<impl Future<Output = Result<(), StoreError>> + Send + 'static + use<>> {
         self.stop_renewing();
         let id = std::mem::take(&mut self.id);
@@ -163,7 +163,7 @@ impl Entry {
 }
 
 impl Drop for Entry {
-    /// Without a tokio runtime, the entry lapses.
+    /// Removes the entry in a task. Without a tokio runtime, the entry lapses.
     fn drop(&mut self) {
         if let Some(remove) = self.end()
             && let Ok(runtime) = tokio::runtime::Handle::try_current()

@@ -13,27 +13,29 @@ use tokio_util::sync::CancellationToken;
 /// The shortest time between two attempts to renew.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// The lease of an entry, as its holder knows it: it is lost some time before the store's lease ends, by the monotonic clock.
+/// The lease of an entry from the view of its holder, in monotonic time. For the holder, the lease is lost some time before it lapses in the
+/// store.
 pub(super) struct EntryLease {
     clock: Clock,
     lost: CancellationToken,
-    /// When it is lost without a renewal.
+    /// The time at which the lease is lost unless it is renewed.
     give_up: Mutex<Duration>,
 }
 
 impl EntryLease {
-    /// A lease of `ttl`, which was requested at `requested` by the monotonic clock.
+    /// A lease of length `ttl`, which was requested at `requested` on the monotonic clock.
     pub(super) fn new(clock: &Clock, requested: Duration, ttl: Duration) -> Self {
         let give_up = Mutex::new(give_up(requested, ttl));
         Self { clock: clock.clone(), lost: CancellationToken::new(), give_up }
     }
 
-    /// The holder gives it up.
+    /// Gives up the lease: it is lost from now on.
     pub(super) fn give_up(&self) {
         self.lost.cancel();
     }
 
-    /// Looks at the clock: a process that was stopped may run before the task of the renewal does.
+    /// Whether the lease is lost. Checks the clock, because after a suspension of the process the caller may run before the renewal task
+    /// does.
     pub(super) fn is_lost(&self) -> bool {
         if !self.lost.is_cancelled() && self.clock.elapsed() >= *self.give_up.lock() {
             self.lost.cancel();
@@ -41,8 +43,8 @@ impl EntryLease {
         self.lost.is_cancelled()
     }
 
-    /// Completes when it is lost. Each poll looks at the clock. So what is polled only while this is pending does not go on with a lease
-    /// that is lost, even if the process was stopped.
+    /// Completes when the lease is lost. Each poll checks the clock, so a future that is polled only while this one is pending does not
+    /// continue with a lost lease, even if the process was suspended.
     pub(super) fn lost(self: &Arc<Self>) -> impl Future<Output = ()> + Send + 'static + use<> {
         let this = self.clone();
         async move {
@@ -51,8 +53,8 @@ impl EntryLease {
         }
     }
 
-    /// Renews it at a third of its length, which counts from the time at which the last successful renewal was requested. After five sixths
-    /// without a success it is lost.
+    /// Renews the lease every third of `ttl`, counted from the request of the last successful renewal. The lease is lost if no renewal
+    /// succeeds within five sixths of `ttl`.
     pub(super) async fn renew(self: Arc<Self>, engine: Arc<Engine>, id: String, ttl: Duration, requested: Duration) {
         let (clock, mut requested) = (&engine.clock, requested);
         let Some(entries) = engine.store.ephemerals() else { return };
@@ -85,7 +87,7 @@ impl EntryLease {
     }
 }
 
-/// When a lease is given up that was requested at `requested`.
+/// The time at which a lease that was requested at `requested` is given up.
 fn give_up(requested: Duration, ttl: Duration) -> Duration {
     requested.saturating_add(ttl / 6 * 5)
 }

@@ -1,4 +1,4 @@
-//! The error that locks, calls and services share.
+//! The error that locks, `once` and services share.
 
 use crate::{
     clock::{FOREVER, TOO_LONG},
@@ -7,15 +7,15 @@ use crate::{
 };
 use std::time::Duration;
 
-/// With a shorter lease, an ordinary delay of the store would let it lapse.
+/// A shorter lease would lapse during an ordinary delay of the store.
 const SHORTEST: Duration = Duration::from_millis(100);
 
 /// Why a request was not made, or failed in the store.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CoordinationError {
-    /// An argument is not valid. The name of a lock or a service and the key of a call have
-    /// [`MAX_KEY_BYTES`](crate::store::MAX_KEY_BYTES) at most.
+    /// An argument is not valid. The name of a lock, the name of a service and the key of [`Once`](super::Once) have at most
+    /// [`MAX_KEY_BYTES`](crate::store::MAX_KEY_BYTES) bytes.
     #[error("`{argument}`: {why}")]
     Invalid {
         /// The argument.
@@ -23,10 +23,10 @@ pub enum CoordinationError {
         /// Why it is not valid.
         why: &'static str,
     },
-    /// The runtime shuts down.
+    /// The runtime is shutting down.
     #[error("the runtime shuts down")]
     ShuttingDown,
-    /// The store has no entries under leases.
+    /// The store does not implement [`Ephemerals`](crate::store::Ephemerals).
     #[error("this store has no locks; use the SQLite or the PostgreSQL store, or implement `Store::ephemerals`")]
     Unsupported,
     /// The store failed.
@@ -56,7 +56,7 @@ impl CoordinationError {
     }
 }
 
-/// Checks a name or a key, which stores keep in indexes.
+/// Checks a name or a key. Stores have indexes of both, so their length is limited.
 pub(super) fn check_name(argument: &'static str, name: &str) -> Result<(), CoordinationError> {
     check_text(argument, name)?;
     let why = "is longer than 1,024 bytes";

@@ -18,17 +18,17 @@ use std::{
 use tokio::sync::OwnedMutexGuard;
 
 const KIND: &str = "lock";
-/// The longest pause before an error of the store is retried.
+/// The longest pause before a retry after an error of the store.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Locks over all processes of a store. Returned by [`Runtime::locks`](crate::Runtime::locks).
 ///
-/// A lock has one holder at a time. Waiting callers acquire it in the order of their requests: those of one process in their order, and the
-/// processes in the order in which they joined the queue. The lock of a process that ends is free when its lease lapses, after `ttl` at
-/// most.
+/// A lock has one holder at a time. Waiting callers of one process acquire it in the order of their requests, and processes acquire it in
+/// the order in which they joined the queue. If a process ends without a release, its lock is free when the lease lapses, at most `ttl`
+/// later.
 ///
-/// **A lock alone does not protect data.** A holder that stalls, or whose process is stopped, can go on after its lease has lapsed and
-/// another holder has the lock. Use [`LockGuard::fence`] where this matters: make the protected system reject a fence that is smaller than
+/// **A lock alone does not protect data.** If a holder stalls or its process is suspended, it can continue after its lease has lapsed and
+/// another holder has the lock. Use [`LockGuard::fence`] if this matters: make the protected system reject a fence that is smaller than
 /// the greatest one it has seen. In SQL:
 ///
 /// ```sql
@@ -53,7 +53,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct Locks(pub(crate) Arc<Coordination>);
 
-/// A lock that is held. Dropping it releases the lock without waiting; [`release`](Self::release) waits.
+/// A lock that is held. Dropping the guard releases the lock without waiting; [`release`](Self::release) waits for the release.
 #[must_use = "the lock is released when this is dropped"]
 pub struct LockGuard {
     name: String,
@@ -61,14 +61,14 @@ pub struct LockGuard {
     _queue: OwnedMutexGuard<()>,
 }
 
-/// The term of a leader: from the time it holds the lock until it loses or releases it.
+/// The term of a leader, from acquiring the lock until losing or releasing it. Passed to the function of [`Locks::lead`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Leader {
     fence: u64,
 }
 
 impl Leader {
-    /// The fence: greater than that of each leader before.
+    /// Returns the fence, which is greater than the fences of all earlier leaders.
     #[must_use]
     pub fn fence(&self) -> u64 {
         self.fence
@@ -79,13 +79,13 @@ impl Leader {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LockHolder {
-    /// The process, for people.
+    /// A description of the process, for people.
     pub holder: String,
-    /// The fence.
+    /// The fence of the holder.
     pub fence: u64,
-    /// When it requested the lock.
+    /// When the holder requested the lock.
     pub since: SystemTime,
-    /// When its lease lapses, unless it is renewed.
+    /// When the lease lapses, unless it is renewed.
     pub until: SystemTime,
 }
 
@@ -98,7 +98,7 @@ pub enum LockError {
     Held {
         /// The name of the lock.
         name: String,
-        /// Its holder; `None` for another caller of this process.
+        /// The holder; `None` if it is another caller of this process.
         by: Option<LockHolder>,
     },
     /// The timeout elapsed.
@@ -106,7 +106,7 @@ pub enum LockError {
     Timeout {
         /// The name of the lock.
         name: String,
-        /// How long.
+        /// The timeout.
         waited: Duration,
     },
     /// The request was not made, or failed in the store.
@@ -136,10 +136,10 @@ impl LockError {
 }
 
 impl Locks {
-    /// Waits until the lock is free, and acquires it. Its lease lasts for `ttl`, and is renewed at a third of that.
+    /// Waits until the lock is free, and acquires it. The lease has the length `ttl`, and is renewed every third of `ttl`.
     ///
     /// # Errors
-    /// [`LockError::Failed`]; with [`CoordinationError::ShuttingDown`] if the runtime shuts down meanwhile.
+    /// [`LockError::Failed`], with [`CoordinationError::ShuttingDown`] if the runtime shuts down in the meantime.
     ///
     /// # Cancel safety
     /// If the future is dropped, the place in the queue is given up.
@@ -155,20 +155,20 @@ impl Locks {
             let entry = self.enter(&name, ttl).await?;
             match entry.wait(|_| Ok::<_, LockError>(())).await? {
                 Waited::First => return Ok(LockGuard { name, entry, _queue: queue }),
-                // Back to the end of the queue.
+                // The lease lapsed: try again from the end of the queue.
                 Waited::Gone => {}
                 Waited::ShuttingDown => return Err(CoordinationError::ShuttingDown.into()),
             }
         }
     }
 
-    /// As [`acquire`](Self::acquire), for `timeout` at most.
+    /// Like [`acquire`](Self::acquire), but waits at most for `timeout`.
     ///
     /// # Errors
     /// [`LockError::Timeout`]; [`LockError::Failed`].
     ///
     /// # Cancel safety
-    /// As [`acquire`](Self::acquire).
+    /// The same as for [`acquire`](Self::acquire).
     pub async fn acquire_within(
         &self,
         name: impl Into<String>,
@@ -186,7 +186,7 @@ impl Locks {
     /// [`LockError::Held`]; [`LockError::Failed`].
     ///
     /// # Cancel safety
-    /// As [`acquire`](Self::acquire).
+    /// The same as for [`acquire`](Self::acquire).
     pub async fn try_acquire(&self, name: impl Into<String>, ttl: Duration) -> Result<LockGuard, LockError> {
         let name = name.into();
         check(&name, ttl)?;
@@ -199,7 +199,7 @@ impl Locks {
         let entry = self.enter(&name, ttl).await?;
         match entry.position().await? {
             Position::First => Ok(LockGuard { name, entry, _queue: queue }),
-            // Another process was first.
+            // Another process has added its entry first.
             Position::Behind(_) | Position::Gone => {
                 entry.remove().await?;
                 let by = self.holder(&name).await?;
@@ -208,9 +208,11 @@ impl Locks {
         }
     }
 
-    /// Runs `lead` while this process holds the lock `name`, for work that one process does at a time: a scheduler, a poller. Waits until
-    /// it is the leader. If it loses the lock, the future of `lead` is dropped before the lease ends, and it waits to lead again. If the
-    /// process was stopped for longer, the future is dropped before it goes on. Returns what `lead` returns.
+    /// Runs `lead` while this process holds the lock `name`, for work that one process does at a time, such as a scheduler or a poller.
+    ///
+    /// Waits until this process is the leader, then runs the future of `lead` and returns its output. If the lock is lost, the future is
+    /// dropped before the lease lapses, and this method waits to lead again. If the process is suspended until the lease has lapsed, the
+    /// future is dropped before it is polled again.
     ///
     /// ```no_run
     /// # use fsm_runtime::{Runtime, coordination::LockError};
@@ -227,10 +229,10 @@ impl Locks {
     /// ```
     ///
     /// # Errors
-    /// [`LockError::Failed`] if the request is not valid, or the runtime shuts down. Errors of the store are retried.
+    /// [`LockError::Failed`] if the request is not valid, or the runtime shuts down. Retryable errors of the store are retried.
     ///
     /// # Cancel safety
-    /// If the future is dropped, that of `lead` is dropped, too, and the lock is released.
+    /// If the future is dropped, the future of `lead` is dropped, too, and the lock is released.
     pub async fn lead<F: Future>(
         &self,
         name: impl Into<String>,
@@ -257,7 +259,7 @@ impl Locks {
                 biased;
                 () = lock.lost() => tracing::warn!(lock = name, "the leader has lost its lock"),
                 () = engine.closing.cancelled() => {
-                    // So that another process leads at once, also if this one ends now.
+                    // Released before the return, so that another process leads at once even if this one ends now.
                     lock.entry.leave().await;
                     return Err(CoordinationError::ShuttingDown.into());
                 }
@@ -269,7 +271,7 @@ impl Locks {
         }
     }
 
-    /// The holder of a lock; `None` if it is free.
+    /// Returns the holder of a lock; `None` if the lock is free.
     ///
     /// # Errors
     /// [`CoordinationError`].
@@ -300,28 +302,29 @@ impl LockHolder {
 }
 
 impl LockGuard {
-    /// The name of the lock.
+    /// Returns the name of the lock.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The fence: greater than that of each holder before. Fences of locks and of claims come from one sequence.
+    /// Returns the fence, which is greater than the fences of all earlier holders. Fences of locks and of claims come from one sequence.
     #[must_use]
     pub fn fence(&self) -> u64 {
         self.entry.sequence
     }
 
-    /// Whether the lock is lost: its lease could not be renewed in time. It looks at the monotonic clock, so that the answer is right
-    /// also after the process was stopped.
+    /// Returns whether the lock is lost because its lease was not renewed in time. Checks the monotonic clock, so the answer is right even
+    /// if the process was suspended.
     #[must_use]
     pub fn is_lost(&self) -> bool {
         self.entry.lease.is_lost()
     }
 
-    /// Completes when the lock is lost, before its lease ends by the monotonic clock of this process. Each poll looks at the clock: in
-    /// a `select!` with `biased`, before the work, the work is not polled again after the lock is lost, even if the process was stopped
-    /// meanwhile.
+    /// Completes when the lock is lost, which is before its lease lapses by the monotonic clock of this process.
+    ///
+    /// Each poll checks the clock. In a `select!` with `biased;` in which this future comes before the work, the work is not polled again
+    /// after the lock is lost, even if the process was suspended.
     ///
     /// # Cancel safety
     /// Has no effects.
@@ -329,13 +332,13 @@ impl LockGuard {
         self.entry.lease.lost()
     }
 
-    /// Releases the lock, if it is not lost, and waits for that.
+    /// Releases the lock, and waits until it is released.
     ///
     /// # Errors
-    /// [`CoordinationError::Store`]: the lock lapses then.
+    /// [`CoordinationError::Store`]. The lock is then free when its lease lapses.
     ///
     /// # Cancel safety
-    /// If the future is dropped, the release may or may not happen; otherwise the lock lapses.
+    /// If the future is dropped, the lock may not be released. It is then free when its lease lapses.
     pub async fn release(self) -> Result<(), CoordinationError> {
         self.entry.remove().await
     }

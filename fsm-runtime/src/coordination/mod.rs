@@ -1,12 +1,12 @@
-//! Locks, leaders, services and calls that are made once, over all processes of a store.
+//! Locks, leaders, services and functions that run once, over all processes of a store.
 //!
-//! - [`Locks`], from [`Runtime::locks`](crate::Runtime::locks): one holder of a name at a time, and one leader.
-//! - [`Once`], from [`Runtime::once`](crate::Runtime::once): a function that runs once under a key, and whose result is kept.
-//! - [`Registry`], from [`Runtime::registry`](crate::Runtime::registry): where the live processes of a service are.
+//! - [`Locks`], from [`Runtime::locks`](crate::Runtime::locks): one holder at a time for each name, and leaders.
+//! - [`Once`], from [`Runtime::once`](crate::Runtime::once): a function that runs once for a key, and whose result is stored.
+//! - [`Registry`], from [`Runtime::registry`](crate::Runtime::registry): the live processes of a service.
 //!
-//! Each holder has an entry in the store, with a lease of its own: it is renewed at a third of its length, and lapses if the process ends or
-//! stalls. Each kind has its own names: a lock, a call and a service may have the same name. A client without registered machines
-//! can use all of them.
+//! Each holder has an entry in the store. An entry has its own lease, which is renewed every third of its length, and lapses if the process
+//! ends or stalls. Locks, keys of [`Once`] and services have separate names, so a lock and a service may have the same name. A client, which
+//! is a runtime without registered machines, can use all of them.
 
 mod entry;
 mod entry_lease;
@@ -32,21 +32,21 @@ use std::{
 };
 use tokio::sync::{Mutex as AsyncMutex, RwLock};
 
-/// What the handles share.
+/// The state that the handles share.
 pub(crate) struct Coordination {
     engine: Arc<Engine>,
-    /// The holder of all entries of this process, for people.
+    /// A description of this process, the holder of its entries, for people.
     holder: String,
-    /// The queues of this process: only the first caller of each waits in the store.
+    /// The queues of the callers in this process. Only the first caller of each queue has an entry in the store.
     queues: Mutex<Queues>,
-    /// Held for reading by each registered service until it is removed.
+    /// Each registered service holds a read lock until it is removed.
     registrations: Arc<RwLock<()>>,
 }
 
 #[derive(Default)]
 struct Queues {
     of: HashMap<(&'static str, String), Weak<AsyncMutex<()>>>,
-    /// With more queues than this, unused ones are dropped.
+    /// The number of queues at which unused ones are dropped.
     many: usize,
 }
 
@@ -55,7 +55,7 @@ impl Coordination {
         Self { engine, holder, queues: Mutex::default(), registrations: Arc::default() }
     }
 
-    /// Waits until the registered services are removed, for `timeout` at most. The runtime shuts down.
+    /// Waits until the registered services are removed, at most for `timeout`. Called at the shutdown of the runtime.
     pub(crate) async fn deregistered(&self, timeout: Duration) {
         let removed = self.engine.clock.timeout(timeout, self.registrations.write()).await;
         if removed.is_none() {
@@ -63,12 +63,12 @@ impl Coordination {
         }
     }
 
-    /// The capability of the store.
+    /// The entries of the store.
     fn entries(&self) -> Result<&dyn Ephemerals, CoordinationError> {
         self.engine.store.ephemerals().ok_or(CoordinationError::Unsupported)
     }
 
-    /// The queue of the callers of this process.
+    /// The queue of the callers in this process for a name.
     fn queue(&self, kind: &'static str, name: &str) -> Arc<AsyncMutex<()>> {
         let mut queues = self.queues.lock();
         if queues.of.len() >= queues.many {

@@ -1,4 +1,4 @@
-//! Functions that run once under a key.
+//! Functions that run once for a key.
 
 use super::{
     Coordination, CoordinationError,
@@ -16,12 +16,13 @@ use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 const KIND: &str = "once";
 
-/// A function that runs once under a key. Returned by [`Runtime::once`](crate::Runtime::once).
+/// A call of a function that runs once for a key. Returned by [`Runtime::once`](crate::Runtime::once).
 ///
-/// The first caller runs the function. Callers at the same time, also of other processes, wait and get the same result. Later callers get
-/// the stored result until its `ttl` elapses. If the process of the first caller ends or stalls, its lease lapses and another caller runs
-/// the function: so the function runs *at least* once, and its result is stored once. Pass [`OnceAttempt::fence`] on to systems that can
-/// refuse an earlier one.
+/// The first caller runs the function. Concurrent callers, of all processes, wait and get the same result. Later callers get the stored
+/// result until its `ttl` elapses.
+///
+/// If the process of the first caller ends or stalls, its lease lapses, and another caller runs the function. So the function runs *at
+/// least* once, and its result is stored once. Pass [`OnceAttempt::fence`] to systems that can refuse an earlier fence.
 ///
 #[cfg_attr(feature = "sqlite", doc = "```")]
 #[cfg_attr(not(feature = "sqlite"), doc = "```ignore")]
@@ -46,28 +47,28 @@ pub struct Once<E = String> {
     keep_errors: Box<dyn Fn(&E) -> bool + Send + Sync>,
 }
 
-/// The attempt of a function that runs once.
+/// An attempt to run the function. Passed to the function of [`Once::run`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OnceAttempt {
     fence: u64,
 }
 
 impl OnceAttempt {
-    /// The fence: greater than that of each attempt before under this key.
+    /// Returns the fence, which is greater than the fences of all earlier attempts for this key.
     #[must_use]
     pub fn fence(&self) -> u64 {
         self.fence
     }
 }
 
-/// Why a call has no result.
+/// The error of [`Once::run`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OnceError<E> {
-    /// The function has returned an error. Unless errors are kept, the next caller runs it again.
+    /// The function returned an error. The next caller runs it again, unless [`Once::keep_errors`] selects the error.
     #[error("{0}")]
     Failed(E),
-    /// An earlier call has returned this error, which is kept.
+    /// An earlier call returned this error, and the error is stored.
     #[error("an earlier call has failed: {message}")]
     FailedEarlier {
         /// The text of the error.
@@ -79,7 +80,7 @@ pub enum OnceError<E> {
         /// The key.
         key: String,
     },
-    /// The lease has lapsed before the result was stored. Another caller may run the function now.
+    /// The lease lapsed before the result was stored. Another caller may run the function now.
     #[error("the lease of `{key}` has lapsed before its result was stored")]
     Lost {
         /// The key.
@@ -98,7 +99,7 @@ pub enum OnceError<E> {
     Json {
         /// The key.
         key: String,
-        /// Which value.
+        /// The value that was converted.
         what: &'static str,
         /// The error of the conversion.
         cause: CodecError,
@@ -145,32 +146,33 @@ impl<E> Once<E> {
         }
     }
 
-    /// How long the result is kept: 24 h by default.
+    /// Sets how long the result is stored: 24 h by default.
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = ttl;
         self
     }
 
-    /// The length of the lease under which the function runs: 15 s by default. It is renewed at a third of that. After the end of its
-    /// process, another caller runs the function when the lease has lapsed.
+    /// Sets the length of the lease under which the function runs: 15 s by default. The lease is renewed every third of its length. If the
+    /// process ends, another caller runs the function after the lease has lapsed.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
         self
     }
 
-    /// The arguments of the call. A call under the same key with other arguments fails with [`OnceError::OtherArguments`].
+    /// Sets the arguments of the call. A call with the same key and other arguments fails with [`OnceError::OtherArguments`].
     pub fn arguments(mut self, arguments: &impl Serialize) -> Self {
         self.arguments = to_json(arguments).map(Some);
         self
     }
 
-    /// Which errors are kept as the result: none by default. The text of a kept error is returned as [`OnceError::FailedEarlier`].
+    /// Sets which errors are stored as the result: none by default. Later callers get the text of a stored error as
+    /// [`OnceError::FailedEarlier`].
     pub fn keep_errors(mut self, keep: impl Fn(&E) -> bool + Send + Sync + 'static) -> Self {
         self.keep_errors = Box::new(keep);
         self
     }
 
-    /// Returns the result that is kept under the key; without one, runs `function`, or waits for another caller that does.
+    /// Returns the result that is stored for the key. If there is none, runs `function`, or waits for another caller that runs it.
     ///
     /// A call costs two commits if it runs the function, and none if the result is stored.
     ///
@@ -178,7 +180,7 @@ impl<E> Once<E> {
     /// [`OnceError`].
     ///
     /// # Cancel safety
-    /// If the future is dropped while `function` runs, the result is not stored, and the next caller runs it again.
+    /// If the future is dropped while `function` runs, the result is not stored, and the next caller runs the function again.
     pub async fn run<T>(mut self, function: impl AsyncFnOnce(OnceAttempt) -> Result<T, E>) -> Result<T, OnceError<E>>
     where
         T: Serialize + DeserializeOwned,
@@ -195,7 +197,7 @@ impl<E> Once<E> {
         if let Some(kept) = self.kept().await? {
             return self.returned(kept, arguments.as_deref());
         }
-        // One caller of this process at a time, in their order.
+        // One caller of this process at a time, in the order of the calls.
         let queue = self.coordination.queue(KIND, &self.key);
         let _queue = tokio::select! {
             queue = queue.lock_owned() => queue,
@@ -212,7 +214,7 @@ impl<E> Once<E> {
                 Waited::Gone => continue,
                 Waited::ShuttingDown => return Err(CoordinationError::ShuttingDown.into()),
             }
-            // The caller ahead may have stored it.
+            // The caller ahead may have stored the result.
             if let Some(kept) = self.kept().await? {
                 entry.leave().await;
                 return self.returned(kept, arguments.as_deref());
@@ -253,7 +255,7 @@ impl<E> Once<E> {
         let engine = &self.coordination.engine;
         let keep = self.coordination.entries()?.keep_result(result, engine.now());
         let kept = engine.asked("keep_result", keep).await.map_err(CoordinationError::from)?;
-        // The answer to the first attempt to store it may have been lost.
+        // The store may have lost the answer of a first attempt that has stored the result.
         if !kept && self.kept().await?.is_none_or(|kept| kept.fence != entry.sequence) {
             return Err(self.lost());
         }

@@ -1,4 +1,4 @@
-//! Selects the instance of a service for the next call.
+//! Selects an instance of a service for a call.
 
 use super::ServiceInstance;
 use crate::{clock::Clock, sync::Mutex};
@@ -12,7 +12,7 @@ use std::{
 /// How long an instance is avoided after a failure.
 const AVOID: Duration = Duration::from_secs(10);
 
-/// Picks an instance of a service for a call. Instances that have just failed are avoided, as long as there are others.
+/// Picks an instance of a service for a call. Instances whose calls have just failed are avoided while there are others.
 ///
 /// ```
 /// # use fsm_runtime::coordination::{Picker, ServiceInstance};
@@ -46,25 +46,25 @@ struct Known {
     turn: usize,
     /// The calls in flight by the ids of their instances.
     calls: HashMap<String, usize>,
-    /// Until when instances are avoided, by their ids.
+    /// The times until which instances are avoided, by their ids.
     avoided: HashMap<String, Duration>,
 }
 
 impl Picker {
-    /// Instances in turn.
+    /// Picks instances in turn.
     #[must_use]
     pub fn in_turn() -> Self {
         Self::new(Order::InTurn)
     }
 
-    /// Instances at random.
+    /// Picks instances at random.
     #[must_use]
     pub fn random() -> Self {
         Self::new(Order::Random)
     }
 
-    /// The instance with the fewest calls of this picker in flight: [`pick`](Self::pick) begins a call, and
-    /// [`succeeded`](Self::succeeded) and [`failed`](Self::failed) end it. Of those with equally many, instances in turn.
+    /// Picks the instance with the fewest calls of this picker in flight. [`pick`](Self::pick) begins a call, and
+    /// [`succeeded`](Self::succeeded) and [`failed`](Self::failed) end it. Instances with equally many calls are picked in turn.
     #[must_use]
     pub fn least_loaded() -> Self {
         Self::new(Order::LeastLoaded)
@@ -74,21 +74,21 @@ impl Picker {
         Self { order, avoid: AVOID, clock: Clock::system(), known: Mutex::default() }
     }
 
-    /// How long an instance is avoided after a failure: 10 s by default.
+    /// Sets how long an instance is avoided after a failure: 10 s by default.
     #[must_use]
     pub fn avoid_for(mut self, duration: Duration) -> Self {
         self.avoid = duration;
         self
     }
 
-    /// The clock: the system's by default. In a test, pass the clock of the runtime.
+    /// Sets the clock: the system's by default. In a test, pass the clock of the runtime.
     #[must_use]
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// The instance to call next; `None` if there are none.
+    /// Returns the instance to call next; `None` if there are no instances.
     pub fn pick<'a>(&self, instances: &'a [ServiceInstance]) -> Option<&'a ServiceInstance> {
         let now = self.clock.elapsed();
         let mut known = self.known.lock();
@@ -114,8 +114,8 @@ impl Picker {
         Some(picked)
     }
 
-    /// The instance that `key` belongs to, by rendezvous hashing: the same one for the same key, while it is live and not avoided. If it is
-    /// gone, its keys are spread over the others, and no other key moves.
+    /// Returns the instance that `key` belongs to, by rendezvous hashing; `None` if there are no instances. The instance of a key stays the
+    /// same while it is live and not avoided. If an instance ends, its keys are spread over the others, and no other key moves.
     ///
     /// Instances are identified by their endpoints, so a restart does not move keys. Source: Thaler and Ravishankar, *A Name-Based Mapping
     /// Scheme for Rendezvous*, 1996.
@@ -123,20 +123,20 @@ impl Picker {
         let now = self.clock.elapsed();
         let mut known = self.known.lock();
         known.avoided.retain(|_, until| *until > now);
-        // The same in all processes of a build.
+        // This hasher has no random state, so all processes of a build compute the same scores.
         let hasher = BuildHasherDefault::<DefaultHasher>::default();
         let score = |instance: &&ServiceInstance| hasher.hash_one((&instance.endpoint, key));
         candidates(instances, &known.avoided).into_iter().max_by_key(score)
     }
 
-    /// Records the success of a call: the instance is no longer avoided.
+    /// Records that a call succeeded. The instance is no longer avoided.
     pub fn succeeded(&self, instance: &ServiceInstance) {
         let mut known = self.known.lock();
         known.end(instance);
         known.avoided.remove(&instance.id);
     }
 
-    /// Records the failure of a call: the instance is avoided for a time.
+    /// Records that a call failed. The instance is avoided for the time of [`avoid_for`](Self::avoid_for).
     pub fn failed(&self, instance: &ServiceInstance) {
         let until = self.clock.elapsed().saturating_add(self.avoid);
         let mut known = self.known.lock();
@@ -153,7 +153,7 @@ impl Known {
     }
 }
 
-/// The instances that are not avoided; all if each is.
+/// The instances that are not avoided, or all instances if each one is avoided.
 fn candidates<'a>(instances: &'a [ServiceInstance], avoided: &HashMap<String, Duration>) -> Vec<&'a ServiceInstance> {
     let good: Vec<&ServiceInstance> = instances.iter().filter(|it| !avoided.contains_key(&it.id)).collect();
     if good.is_empty() { instances.iter().collect() } else { good }

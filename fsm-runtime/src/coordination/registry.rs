@@ -1,4 +1,4 @@
-//! Where the live processes of a service are.
+//! The registry of the live processes of each service.
 
 use super::{
     Coordination, CoordinationError,
@@ -23,21 +23,21 @@ use tokio::{
 };
 
 const KIND: &str = "service";
-/// The entries of one read.
+/// The number of entries of one read.
 const PAGE: usize = 500;
-/// The length of a registration's lease.
+/// The default length of a registration's lease.
 const TTL: Duration = Duration::from_secs(15);
-/// How often a watch looks without a notification.
+/// How often a watch reads the registry if there is no notification.
 const POLL: Duration = Duration::from_secs(1);
-/// The shortest time between two looks of a watch.
+/// The shortest time between two reads of a watch.
 const PAUSE: Duration = Duration::from_millis(10);
-/// The pause before a registration that was lost is made again.
+/// The pause between two attempts to register again.
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// The services of all processes of a store. Returned by [`Runtime::registry`](crate::Runtime::registry).
 ///
-/// A process registers where a service can be reached. The registration has a lease. It is removed when the process deregisters or shuts
-/// down; after a crash it lapses within 15 s ([`Service::ttl`]).
+/// A process registers the endpoint of a service. The registration has a lease. It is removed when the process deregisters it or shuts down.
+/// After a crash it lapses within 15 s by default ([`Service::ttl`]).
 ///
 #[cfg_attr(feature = "sqlite", doc = "```")]
 #[cfg_attr(not(feature = "sqlite"), doc = "```ignore")]
@@ -71,39 +71,39 @@ pub struct Service {
 }
 
 impl Service {
-    /// A service that can be reached at `endpoint`, such as a URL or an address with a port.
+    /// Creates a service that can be reached at `endpoint`, such as a URL or an address with a port.
     pub fn new(name: impl Into<String>, endpoint: impl Into<String>) -> Self {
         Self { name: name.into(), endpoint: endpoint.into(), meta: serde_json::Value::Null, ttl: TTL }
     }
 
-    /// More about the instance, for its callers: a version, a zone, a load.
+    /// Sets further data about the instance for its callers, such as a version or a zone.
     pub fn meta(mut self, meta: serde_json::Value) -> Self {
         self.meta = meta;
         self
     }
 
-    /// The length of the registration's lease: 15 s by default. After the end of its process it is gone within that time.
+    /// Sets the length of the registration's lease: 15 s by default. If the process ends, the registration lapses within this time.
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = ttl;
         self
     }
 }
 
-/// A process of a service, as it is registered.
+/// A registered instance of a service.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ServiceInstance {
-    /// The identity of the registration, which is new after each start.
+    /// The id of the registration. Each registration has a new id.
     pub id: String,
     /// The name of the service.
     pub name: String,
-    /// Where it can be reached.
+    /// The endpoint at which the instance can be reached.
     pub endpoint: String,
-    /// What else is known of it.
+    /// Further data about the instance.
     pub meta: serde_json::Value,
-    /// The process, for people.
+    /// A description of the process, for people.
     pub holder: String,
-    /// When it was registered.
+    /// When the instance was registered.
     pub since: SystemTime,
 }
 
@@ -115,11 +115,11 @@ pub enum ServiceChange {
     Added(ServiceInstance),
     /// The `meta` of an instance has changed.
     Changed(ServiceInstance),
-    /// An instance is gone.
+    /// An instance was removed, or its lease has lapsed.
     Removed(ServiceInstance),
 }
 
-/// What the store holds of an instance.
+/// The value of an instance's entry in the store.
 #[derive(Serialize, Deserialize)]
 struct Stored {
     endpoint: String,
@@ -127,7 +127,7 @@ struct Stored {
 }
 
 impl ServiceInstance {
-    /// `None` for an entry that a newer release has written.
+    /// The instance of an entry; `None` if the value cannot be read, such as one that a newer release has written.
     fn of(entry: Ephemeral) -> Option<Self> {
         let Stored { endpoint, meta } = from_json(entry.value.as_deref()?).ok()?;
         let Ephemeral { id, name, holder, since, .. } = entry;
@@ -136,14 +136,14 @@ impl ServiceInstance {
 }
 
 impl Registry {
-    /// Registers an instance of a service, until the registration is dropped or the runtime shuts down. If its lease is lost, it is
-    /// registered again.
+    /// Registers an instance of a service until the registration is dropped or the runtime shuts down. If the lease is lost, the instance is
+    /// registered again, with a new id.
     ///
     /// # Errors
     /// [`CoordinationError`].
     ///
     /// # Cancel safety
-    /// If the future is dropped, nothing is registered, or the registration lapses.
+    /// If the future is dropped, nothing is registered, or the registration is removed or lapses.
     pub async fn register(&self, service: Service) -> Result<Registration, CoordinationError> {
         let Service { name, endpoint, meta, ttl } = service;
         check_name("name", &name)?;
@@ -163,7 +163,7 @@ impl Registry {
         Ok(Registration { shared, commands, task: Some(task) })
     }
 
-    /// The live instances of a service, the oldest registration first.
+    /// Returns the live instances of a service, the oldest registration first.
     ///
     /// # Errors
     /// [`CoordinationError`].
@@ -175,7 +175,7 @@ impl Registry {
         Ok(self.live(name).await?.0)
     }
 
-    /// Watches the instances of a service. The first changes are the [additions](ServiceChange::Added) of those that are live now.
+    /// Watches the instances of a service. The first changes are the [additions](ServiceChange::Added) of the instances that are live now.
     ///
     /// # Errors
     /// [`CoordinationError`].
@@ -193,7 +193,7 @@ impl Registry {
         })
     }
 
-    /// The live instances, and when the first of their leases lapses.
+    /// The live instances, and the time at which the first of their leases lapses.
     async fn live(&self, name: &str) -> Result<(Vec<ServiceInstance>, Option<SystemTime>), CoordinationError> {
         let engine = &self.0.engine;
         let entries = self.0.entries()?;
@@ -219,7 +219,8 @@ fn stored(endpoint: &str, meta: &serde_json::Value) -> Result<String, Coordinati
     if value.len() > MAX_TEXT_BYTES { Err(invalid("is longer than 64 KiB")) } else { Ok(value) }
 }
 
-/// A registered instance. Dropping it removes the registration without waiting; [`deregister`](Self::deregister) waits.
+/// The registration of an instance. Dropping it removes the registration without waiting; [`deregister`](Self::deregister) waits for the
+/// removal.
 #[must_use = "the registration is removed when this is dropped"]
 pub struct Registration {
     shared: Arc<Shared>,
@@ -233,7 +234,7 @@ struct Shared {
     name: String,
     endpoint: String,
     ttl: Duration,
-    /// What is to be stored.
+    /// The value to store.
     value: Mutex<String>,
 }
 
@@ -244,7 +245,7 @@ impl Shared {
         Entry::enter(&self.registry.0, new).await
     }
 
-    /// Stores the present value. If that fails, the registration is made again.
+    /// Stores the current value. If that fails, the lease is given up, and the instance is registered again.
     async fn update(&self, entry: &Entry) {
         let value = self.value.lock().clone();
         if let Err(error) = entry.set_value(value).await {
@@ -287,7 +288,7 @@ impl Shared {
                             () = engine.clock.sleep(AGAIN) => {}
                         }
                     };
-                    // The value may have changed since the entry was made, and the command is lost.
+                    // The value may have changed after the entry was added, and `closed` has consumed the command.
                     self.update(&entry).await;
                 }
             }
@@ -295,7 +296,7 @@ impl Shared {
     }
 }
 
-/// Completes when there are no more commands. A command is lost: the present value is stored after the registration.
+/// Completes when the sender is dropped. Consumes commands: the current value is stored after the registration.
 async fn closed(commands: &mut mpsc::Receiver<()>) {
     while commands.recv().await.is_some() {}
 }
@@ -304,18 +305,18 @@ impl Registration {
     /// Changes the `meta` of the instance. Returns before the change is stored.
     ///
     /// # Errors
-    /// [`CoordinationError::Invalid`] if it is longer than 64 KiB.
+    /// [`CoordinationError::Invalid`] if the endpoint and `meta` are longer than 64 KiB together.
     pub fn update(&self, meta: &serde_json::Value) -> Result<(), CoordinationError> {
         *self.shared.value.lock() = stored(&self.shared.endpoint, meta)?;
-        // A full channel has a command already, which stores the present value.
+        // A full channel already has a command, which stores the current value.
         let _ = self.commands.try_send(());
         Ok(())
     }
 
-    /// Removes the registration, and waits for that.
+    /// Removes the registration, and waits until it is removed.
     ///
     /// # Errors
-    /// [`CoordinationError::Store`]: the registration lapses then.
+    /// [`CoordinationError::Store`]. The registration then lapses.
     ///
     /// # Cancel safety
     /// If the future is dropped, the removal continues.
@@ -331,21 +332,21 @@ impl Registration {
 
 /// The changes of the instances of a service. Returned by [`Registry::watch`].
 ///
-/// It compares the live instances with those that it has returned, so it always catches up with the present ones. An instance that comes
-/// and goes between two reads is not returned, and several changes of one instance can be returned as one.
+/// A watch compares the live instances with those that it has returned, so it always reaches the current state. An instance that is added
+/// and removed between two reads is not returned, and several changes of one instance can be returned as one.
 pub struct ServiceWatch {
     registry: Registry,
     name: String,
-    /// The instances that were returned, by id.
+    /// The instances of the last read, by id.
     known: BTreeMap<String, ServiceInstance>,
     pending: VecDeque<ServiceChange>,
     changes: watch::Receiver<()>,
-    /// When the last look began, and when the first lease lapses that it has seen.
+    /// The time at which the last read began, and the time at which the first of the leases that it returned lapses.
     looked: Option<(Duration, Option<SystemTime>)>,
 }
 
 impl ServiceWatch {
-    /// The next change; `None` once the runtime shuts down.
+    /// Returns the next change; `None` once the runtime shuts down.
     ///
     /// # Errors
     /// [`CoordinationError`]. The watch can be used afterwards.
@@ -376,7 +377,7 @@ impl ServiceWatch {
             }
             self.changes.mark_unchanged();
             let looking = engine.clock.elapsed();
-            // Also if the read fails, the next one waits.
+            // Set before the read, so that the next read waits even if this one fails.
             self.looked = Some((looking, None));
             let (live, lapses) = self.registry.live(&self.name).await?;
             self.looked = Some((looking, lapses));

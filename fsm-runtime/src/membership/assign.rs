@@ -4,8 +4,8 @@
 //! Scheme for Rendezvous", 1996; weights as in Schindelhauer and Schomaker, "Weighted Distributed Hash Tables", 2005). A node that joins
 //! takes its share from all others, and the buckets of a node that leaves are spread over all others; no other bucket moves.
 //!
-//! The result only decides which node looks at an instance. Nodes with different views may both look at an instance; the claim and the lease prevent that
-//! both work on it.
+//! The result only decides which node looks at an instance. Nodes with different views may both look at an instance; the claim and the lease
+//! ensure that only one of them works on it.
 
 use crate::store::{BUCKETS, Buckets};
 use std::cmp::Ordering;
@@ -13,23 +13,23 @@ use std::cmp::Ordering;
 /// A node that can work on a machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Member {
-    /// The name, which stays the same when the process is restarted.
+    /// The name of the node. It stays the same when the process is restarted.
     pub(crate) name: String,
-    /// Its share of the buckets, relative to the other nodes.
+    /// The share of the buckets, relative to the other nodes.
     pub(crate) weight: u32,
 }
 
-/// For each rank, the buckets for which node `me` has this rank among `nodes`: first those that it works on, then those whose overdue
-/// work it takes over if the nodes before it do not. Empty if `me` is not one of the nodes.
+/// For each rank, the buckets for which node `me` has this rank among `nodes`. The node works on the buckets of the first rank. For the
+/// others it takes over overdue work if the nodes before it do not. Empty if `me` is not one of the nodes.
 ///
-/// `nodes` have different names.
+/// The names of `nodes` must be different.
 pub(crate) fn ranks(me: &str, nodes: &[Member]) -> Vec<Buckets> {
     let Some(own) = nodes.iter().find(|node| node.name == me) else { return Vec::new() };
     let hashes: Vec<(u64, &Member)> = nodes.iter().map(|node| (hash(&node.name), node)).collect();
     let mut ranks = vec![Buckets::NONE; nodes.len()];
     for bucket in 0..BUCKETS {
         let mine = (score(hash(me), own.weight, bucket), me);
-        // Of equal scores, the greater name is first.
+        // If scores are equal, the greater name is first.
         let before =
             hashes.iter().filter(|(hash, node)| (score(*hash, node.weight, bucket), node.name.as_str()) > mine);
         if let Some(buckets) = ranks.get_mut(before.count()) {
@@ -39,9 +39,9 @@ pub(crate) fn ranks(me: &str, nodes: &[Member]) -> Vec<Buckets> {
     ranks
 }
 
-/// The buckets that each of `nodes` works on, in their order.
+/// The buckets that each of `nodes` works on, in the order of `nodes`.
 ///
-/// `nodes` have different names.
+/// The names of `nodes` must be different.
 pub(crate) fn shares(nodes: &[Member]) -> Vec<Buckets> {
     let hashes: Vec<u64> = nodes.iter().map(|node| hash(&node.name)).collect();
     let mut shares = vec![Buckets::NONE; nodes.len()];
@@ -56,8 +56,8 @@ pub(crate) fn shares(nodes: &[Member]) -> Vec<Buckets> {
     shares
 }
 
-/// The score of a node for a bucket: `-weight / ln(u)` for a `u` between 0 and 1 that is drawn by a hash. Nodes are preferred in proportion to
-/// their weights.
+/// The score of a node for a bucket: `-weight / ln(u)` for a `u` between 0 and 1 that is drawn by a hash. Nodes are preferred in proportion
+/// to their weights.
 fn score(node: u64, weight: u32, bucket: u16) -> f64 {
     // The upper 53 bits, which a double represents exactly, and never 0 or 1.
     #[allow(clippy::cast_precision_loss, reason = "53 bits")]
@@ -70,7 +70,7 @@ fn hash(name: &str) -> u64 {
     name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
-/// The finalizer of `splitmix64`, which makes nearby inputs independent.
+/// The finalizer of `splitmix64`, which makes the hashes of similar inputs independent.
 fn mix(mut x: u64) -> u64 {
     x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

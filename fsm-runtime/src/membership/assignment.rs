@@ -1,13 +1,13 @@
-//! What this process works on: for each machine its buckets, and the buckets that it takes over if their nodes do not work on them.
+//! The buckets of each machine that this process works on, and those whose overdue work it takes over from other nodes.
 
 use super::assign::{Member, ranks};
 use crate::store::{Buckets, Key, Scope};
 use std::collections::BTreeMap;
 
-/// Nodes of this rank and beyond look after a bucket at the same time: each rank costs two queries of a scan.
+/// Nodes of this rank and beyond share one interval of takeover, because each rank costs two queries of a scan.
 const LAST_RANK: usize = 3;
 
-/// The bucket whose node does the upkeep of the store, which is done by one node.
+/// The upkeep of the store is done by one node: the node of this bucket.
 const UPKEEP_BUCKET: u16 = 0;
 
 /// The buckets of this process.
@@ -20,21 +20,21 @@ pub(crate) struct Assignment {
 }
 
 impl Assignment {
-    /// The same buckets of all machines, which no other process looks after.
+    /// The same buckets for all machines, without takeover.
     pub(crate) fn fixed(machines: &[String], buckets: Buckets) -> Self {
         Self { machines: machines.iter().map(|machine| (machine.clone(), vec![buckets])).collect(), upkeep: 0 }
     }
 
-    /// The buckets of node `me`, where it is one of the members that work on a machine. `upkeep` are all members.
+    /// The buckets of node `me` for each of `machines`, which are given with the members that work on them. `upkeep` are all members.
     ///
-    /// With `takes_over`, it looks after the buckets of the others, too.
+    /// With `takes_over`, the node also takes over overdue work of the other nodes.
     pub(crate) fn divided<'a>(
         me: &str,
         machines: impl Iterator<Item = (&'a String, &'a [Member])>,
         upkeep: &[Member],
         takes_over: bool,
     ) -> Self {
-        // Mostly, all machines have the same nodes.
+        // Usually all machines have the same nodes.
         let mut known: Vec<(&[Member], Vec<Buckets>)> = Vec::new();
         let mut ranked = |members: &'a [Member]| {
             if let Some((_, ranked)) = known.iter().find(|(same, _)| *same == members) {
@@ -74,7 +74,7 @@ impl Assignment {
             .collect()
     }
 
-    /// The same instances, of all ranks.
+    /// The instances of [`overdue_scopes`](Self::overdue_scopes), without the ranks.
     pub(crate) fn overdue(&self) -> Vec<Scope> {
         let mut scopes: Vec<Scope> = Vec::new();
         for (_, Scope { machines, buckets }) in self.overdue_scopes() {
@@ -86,7 +86,7 @@ impl Assignment {
         scopes
     }
 
-    /// The rank of this process for instance `key`; `None` if it does not look after it.
+    /// The rank of this process for instance `key`; `None` if the process has no rank for it.
     pub(crate) fn rank(&self, key: &Key) -> Option<u32> {
         let ranks = self.machines.get(&*key.machine)?;
         ranks.iter().position(|buckets| buckets.contains_key(key)).map(to_rank)
@@ -111,7 +111,7 @@ impl Assignment {
     }
 }
 
-/// The ranks up to `last`, which has those beyond it, too; without `last`, the first alone.
+/// Merges the ranks beyond `last` into `last`. If `last` is 0, keeps only the first rank.
 fn few(mut ranks: Vec<Buckets>, last: usize) -> Vec<Buckets> {
     let beyond = ranks.split_off(ranks.len().min(last + 1));
     if let Some(buckets) = ranks.get_mut(last).filter(|_| last > 0) {

@@ -12,18 +12,18 @@ pub(crate) struct Candidate {
     pub(crate) member: Member,
 }
 
-/// The nodes that work on `machine`, or on any machine without one, ordered by name.
+/// The nodes that work on `machine`, ordered by name; if it is `None`, the nodes that work on any machine.
 ///
-/// A process counts while its lease is live and it is not leaving. Before the first renewal of its lease it counts only if no
-/// node has renewed its lease yet, so that a process that ends soon after each start moves no bucket. Of two processes with the name of
-/// one node, the younger counts. With a list, only its nodes count, with its weights; otherwise the weight is the number of slots.
+/// A process counts while its lease is live and it is not leaving. Before the first renewal of its lease, a process counts only if no node
+/// has renewed its lease yet, so that a process that ends soon after each start moves no bucket. If two processes have the same node name,
+/// the younger one counts. With a list, only its nodes count, with its weights; otherwise the weight is the number of slots.
 pub(crate) fn candidates(leases: &[Lease], machine: Option<&str>, listed: Option<&[Member]>) -> Vec<Candidate> {
     let weight = |lease: &Lease| match listed {
         Some(listed) => listed.iter().find(|member| member.name == lease.node).map(|member| member.weight),
         None => Some(lease.slots.max(1)),
     };
     let has_machine = |lease: &Lease| machine.is_none_or(|name| lease.machines.iter().any(|it| it.machine == name));
-    // The youngest lease of each name, and whether one of them was renewed.
+    // The youngest lease of each name, and whether any lease of the name was renewed.
     let mut nodes: BTreeMap<&str, (&Lease, u32, bool)> = BTreeMap::new();
     for lease in leases.iter().filter(|lease| lease.live && !lease.leaving && has_machine(lease)) {
         let Some(weight) = weight(lease) else { continue };
@@ -42,7 +42,7 @@ pub(crate) fn candidates(leases: &[Lease], machine: Option<&str>, listed: Option
     counted.map(candidate).collect()
 }
 
-/// Another process that has the name of the node of `owner` and its buckets, if there is one.
+/// Another process that has the same node name as `owner`, and therefore has its buckets, if there is one.
 pub(crate) fn successor<'a>(leases: &'a [Lease], owner: &str) -> Option<&'a Lease> {
     let counts = |lease: &&Lease| lease.live && !lease.leaving;
     let own = leases.iter().filter(counts).find(|lease| lease.owner == owner)?;
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn m1_the_younger_of_two_processes_has_the_name() {
-        // It was killed, and its lease still lives: the node's buckets stay where they are.
+        // The older process was killed, and its lease is still live: the buckets of the node stay where they are.
         let restarted = Lease { joined: None, ..lease("a", 5) };
         assert_eq!(counted(&[lease("a", 1), lease("b", 1), restarted.clone()]), ["a-5", "b-1"]);
         let leases = [lease("a", 1), restarted];

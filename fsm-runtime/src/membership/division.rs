@@ -1,4 +1,4 @@
-//! The division of the buckets among the nodes, and the part of this process, which follows leases and lists.
+//! The division of the buckets among the nodes, and the share of this process, which follows leases and lists.
 
 use super::{
     assign::{Member, shares},
@@ -19,14 +19,14 @@ pub(crate) enum Division {
     All,
     /// Among the nodes with live leases.
     Alive,
-    /// Among the nodes of a list: those with live leases, or all if it stands `alone`.
+    /// Among the nodes of a list that have live leases; with `alone`, among all nodes of the list.
     Listed { nodes: watch::Receiver<Vec<Member>>, alone: bool },
     /// By the program.
     Own(watch::Receiver<Buckets>),
 }
 
 impl Division {
-    /// Whether it depends on the leases in the store.
+    /// Whether the division depends on the leases in the store.
     fn has_leases(&self) -> bool {
         matches!(self, Self::Alive | Self::Listed { alone: false, .. })
     }
@@ -39,7 +39,7 @@ impl Division {
             Self::Own(buckets) => buckets.changed().await,
         };
         if changed.is_err() {
-            // The sender is gone: it never changes.
+            // The sender was dropped, so there are no further changes.
             pending::<()>().await;
         }
     }
@@ -56,8 +56,8 @@ impl Division {
         }
     }
 
-    /// For each of `leases`, the buckets of each of its machines that it works on; `None` where only its program knows. `me` is the
-    /// process that asks.
+    /// For each of `leases`, the buckets of each of its machines that its process works on; `None` if only the program of that process knows
+    /// them. `me` is the process that asks.
     pub(crate) fn shown(&self, me: Option<&str>, leases: &[Lease]) -> Vec<Vec<Option<Buckets>>> {
         let mut divided: HashMap<&str, HashMap<String, Buckets>> = HashMap::new();
         let mut shown = Vec::with_capacity(leases.len());
@@ -82,7 +82,7 @@ impl Division {
     }
 }
 
-/// The part of this process in the division.
+/// The share of this process in the division.
 pub(crate) struct Membership {
     /// The id of this process.
     owner: String,
@@ -94,7 +94,7 @@ pub(crate) struct Membership {
     live: watch::Sender<LiveNodes>,
 }
 
-/// The number of live nodes that have each machine, and that do not leave.
+/// For each machine, the number of live nodes that have registered it and are not leaving.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct LiveNodes(HashMap<String, u32>);
 
@@ -116,7 +116,7 @@ impl LiveNodes {
         Self(nodes)
     }
 
-    /// Those that have `machine`: 1 at least, this one.
+    /// The number of nodes that have `machine`. At least 1, for this node.
     pub(crate) fn of_machine(&self, machine: &str) -> u32 {
         self.0.get(machine).copied().unwrap_or_default().max(1)
     }
@@ -125,14 +125,14 @@ impl LiveNodes {
 #[derive(Default)]
 struct State {
     leases: Vec<Lease>,
-    /// What the assignment was computed from: the nodes of each machine, and of the store.
+    /// The nodes from which the assignment was computed: those of each machine, and those of the whole store.
     nodes: Option<Vec<Vec<Candidate>>>,
-    /// Whether it was logged that another process has the name of this node.
+    /// Whether a younger process has the name of this node, which is logged once.
     has_successor: bool,
 }
 
 impl Membership {
-    /// Without leases, none of those that the division depends on are known yet.
+    /// If the division depends on leases, this process has no buckets until [`saw`](Self::saw) is called.
     pub(crate) fn new(owner: String, node: String, machines: Vec<String>, division: Division) -> Self {
         let assignment = watch::channel(Assignment::default()).0;
         let live = watch::channel(LiveNodes::default()).0;
@@ -153,12 +153,12 @@ impl Membership {
         self.live.subscribe()
     }
 
-    /// The present assignment, and its changes.
+    /// The current assignment, and its changes.
     pub(crate) fn assignment(&self) -> watch::Receiver<Assignment> {
         self.assignment.subscribe()
     }
 
-    /// Takes the leases in the store into account.
+    /// Updates the live nodes and the assignment from the leases in the store.
     pub(crate) fn saw(&self, leases: Vec<Lease>) {
         let live = LiveNodes::of(&leases);
         self.live.send_if_modified(|before| std::mem::replace(before, live.clone()) != live);
@@ -184,7 +184,7 @@ impl Membership {
     /// Follows the list, or the program's own division. Never returns.
     pub(crate) async fn follow(&self) {
         let mut division = self.division.clone();
-        // It may have changed since.
+        // The division may have changed since the start.
         self.assign();
         loop {
             division.changed().await;
@@ -203,7 +203,7 @@ impl Membership {
         }
     }
 
-    /// The part of this process, if other nodes divide the buckets than before.
+    /// The new share of this process; `None` if the nodes that divide the buckets are the same as before.
     fn newly_divided(&self) -> Option<Assignment> {
         let mut state = self.state.lock();
         if self.division.has_leases() && state.leases.is_empty() {
@@ -219,9 +219,10 @@ impl Membership {
         Some(assignment)
     }
 
-    /// The part of this process where `nodes` divide the buckets of each machine, and the last of them the store's upkeep.
+    /// The share of this process if `nodes` divide the buckets of each machine. The last element of `nodes` are the nodes of the store's
+    /// upkeep.
     fn divided(&self, nodes: &[Vec<Candidate>]) -> Assignment {
-        // Another process may have the name of this node, and then its buckets.
+        // If another process has the name of this node, that process has the buckets.
         let is_me =
             |node: &Candidate| !self.division.has_leases() || node.member.name != self.node || node.owner == self.owner;
         let members = |nodes: &Vec<Candidate>| -> Vec<Member> {

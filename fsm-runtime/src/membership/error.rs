@@ -1,8 +1,8 @@
-//! Why a list of nodes is refused.
+//! The errors of [`Builder::members`](crate::Builder::members).
 
 use std::{fmt::Write as _, io, path::PathBuf};
 
-/// A setting of [`Builder::members`](crate::Builder::members) cannot be used.
+/// A setting of [`Builder::members`](crate::Builder::members) that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MembersError {
@@ -33,7 +33,7 @@ pub enum MembersError {
         /// The name of the node.
         node: String,
     },
-    /// An entry of the list is not a name, or a name and a weight.
+    /// An entry of the list is neither a name nor a name with a weight.
     #[error("{list} has the entry `{entry}`: {why}; write the name of a node, or `name=weight`")]
     Entry {
         /// Where the list comes from.
@@ -57,7 +57,8 @@ pub enum MembersError {
         /// The cause.
         cause: io::Error,
     },
-    /// Without a list, the nodes are known from the leases in the store alone.
+    /// [`Members::alone`](crate::Members::alone) was called without a list. Without a list, the nodes are known only from the leases in the
+    /// store.
     #[error("`Members::alone` is for a list of nodes: use it with `Members::listed`, `listed_env` or `listed_in`")]
     NotAList,
 }
@@ -65,7 +66,7 @@ pub enum MembersError {
 fn quoted(names: &[String]) -> String {
     let mut text = String::new();
     for (place, name) in names.iter().enumerate() {
-        // Writing to a text does not fail.
+        // Writing to a `String` does not fail.
         let _ = write!(text, "{}`{name}`", if place == 0 { "" } else { ", " });
     }
     text

@@ -1,12 +1,12 @@
-//! Lists of nodes: where they come from, how they are written, and which are refused.
+//! Lists of nodes: their sources, their syntax, and their checks.
 
 use super::{MembersError, assign::Member};
 use std::{collections::HashSet, env, fs, path::PathBuf};
 
-/// A node of greater weight would have nearly all buckets.
+/// The greatest weight. A node of a greater weight would have nearly all buckets.
 const MOST: u32 = 1_000;
 
-/// Where a list comes from.
+/// The source of a list.
 #[derive(Clone, Debug)]
 pub(super) enum ListSource {
     Given(Vec<String>),
@@ -15,7 +15,7 @@ pub(super) enum ListSource {
 }
 
 impl ListSource {
-    /// Reads the list, of which `me` is a node; a client is none.
+    /// Reads and checks the list. `me` is the name of this node, which must be in the list; `None` for a client.
     pub(super) fn read(&self, me: Option<&str>) -> Result<Vec<Member>, MembersError> {
         let list = self.to_string();
         match self {
@@ -42,7 +42,7 @@ impl std::fmt::Display for ListSource {
     }
 }
 
-/// The entries of a text: separated by white space and commas, without comments, which begin with `#` and end with the line.
+/// The entries of a text, which are separated by white space and commas. Comments begin with `#` and end with the line.
 fn entries(text: &str) -> impl Iterator<Item = &str> {
     let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default());
     lines.flat_map(|line| line.split([',', ' ', '\t'])).map(str::trim).filter(|entry| !entry.is_empty())

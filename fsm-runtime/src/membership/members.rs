@@ -1,4 +1,4 @@
-//! The setting: which nodes share the work, and how.
+//! The setting that selects which nodes share the work, and how.
 
 use super::{Division, ListFile, MembersError, list::ListSource};
 use crate::store::Buckets;
@@ -12,12 +12,12 @@ use tokio::sync::watch;
 /// A node that joins takes its share from all others, the buckets of one that leaves are spread over the others, and no other bucket
 /// moves. The name of a node, [`Builder::node`](crate::Builder::node), stays the same when its process is restarted, and so do its buckets.
 ///
-/// Buckets only decide which process looks at an instance. The claim and the lease prevent that two work on it, also while
-/// processes have different views. A worker that runs when its bucket moves is not interrupted. Every process can read all instances and fire
-/// their events.
+/// Buckets only decide which process looks at an instance. The claim and the lease ensure that only one process works on it, even while
+/// processes have different views. A worker that runs when its bucket moves is not interrupted. Every process can read all instances and
+/// fire their events.
 ///
-/// Other nodes take over overdue instances: the second node in rank those that are overdue by two intervals of the
-/// scan ([`Builder::poll_interval`](crate::Builder::poll_interval)), the third those overdue by four, and all others those overdue by six.
+/// Other nodes take over overdue instances. The second node in rank takes over instances that are overdue by two intervals of the scan
+/// ([`Builder::poll_interval`](crate::Builder::poll_interval)), the third by four intervals, and all others by six.
 ///
 /// ```
 /// use fsm_runtime::{Builder, Members};
@@ -35,7 +35,7 @@ pub struct Members {
 
 #[derive(Clone, Debug)]
 enum Source {
-    /// What suits the store.
+    /// The default for the store.
     Default,
     Alive,
     Listed(ListSource),
@@ -43,26 +43,27 @@ enum Source {
 }
 
 impl Members {
-    /// What suits the store: all buckets for each process, or [`alive`](Self::alive).
+    /// The default for the store: all buckets for each process, or [`alive`](Self::alive).
     pub(crate) fn by_store() -> Self {
         Self::of(Source::Default)
     }
 
-    /// The nodes are the live leases in the store, those of processes that are shutting down excepted. Each has a share in proportion
+    /// The nodes are the processes with live leases in the store, except those that are shutting down. Each node has a share in proportion
     /// to its [`max_concurrency`](crate::Builder::max_concurrency).
     ///
     /// A node counts after the first renewal of its lease, a third of [`lease_ttl`](crate::Builder::lease_ttl) after its start, so that a
-    /// process that ends soon after each start moves no bucket. If no node has done so yet, all count at once. Of two live processes with
-    /// one node name, the younger has the buckets, and the older has none and logs it.
+    /// process that ends soon after each start moves no bucket. If no node has renewed its lease yet, all nodes count at once. If two live
+    /// processes have the same node name, the younger one has the buckets. The older one has none, and logs a warning.
     ///
-    /// This is the default on a store without [`presence`](crate::store::Store::presence), such as PostgreSQL. On one with it, such as an
-    /// SQLite file, each process looks at all buckets by default: its processes are on one host and notify each other at once.
+    /// This is the default on a store without [`presence`](crate::store::Store::presence), such as PostgreSQL. On a store with presence,
+    /// such as an SQLite file, each process looks at all buckets by default, because its processes are on one host and notify each other at
+    /// once.
     pub fn alive() -> Self {
         Self::of(Source::Alive)
     }
 
-    /// The nodes are those of this list that have live leases, so that the buckets of a dead node move to the others. Each name may have a
-    /// weight from 1 to 1,000, as in `large=3`; without one it is 1. All nodes have the same list.
+    /// The nodes are those of this list that have live leases, so the buckets of a dead node move to the others. Each name may have a weight
+    /// from 1 to 1,000, as in `large=3`; the default is 1. All nodes must have the same list.
     ///
     /// ```
     /// # use fsm_runtime::Members;
@@ -73,29 +74,29 @@ impl Members {
         Self::of(Source::Listed(ListSource::Given(nodes.into_iter().map(Into::into).collect())))
     }
 
-    /// As [`listed`](Self::listed), with the list in an environment variable. The entries are separated by commas or white space.
+    /// Like [`listed`](Self::listed), with the list in an environment variable. The entries are separated by commas or white space.
     pub fn listed_env(variable: impl Into<String>) -> Self {
         Self::of(Source::Listed(ListSource::Variable(variable.into())))
     }
 
-    /// As [`listed`](Self::listed), with the list in a file. The entries are separated by white space or commas, and a comment begins
+    /// Like [`listed`](Self::listed), with the list in a file. The entries are separated by white space or commas, and a comment begins
     /// with `#`.
     ///
-    /// The file is read again when it changes, which is noticed within a second, and on Unix at the signal SIGHUP. A new list is used
-    /// at once. A list that cannot be used is logged, and the previous one stays in use.
+    /// The file is read again within a second after a change, and on Unix at the signal SIGHUP. A new list is used at once. If a new list
+    /// cannot be used, the error is logged, and the previous list stays in use.
     pub fn listed_in(file: impl Into<PathBuf>) -> Self {
         Self::of(Source::Listed(ListSource::File(file.into())))
     }
 
-    /// Divides the buckets among the nodes of the list, whether they are alive or not and whichever machines they have, without
-    /// looking at the leases in the store. The instances of a node that is down wait for it.
+    /// Divides the buckets among all nodes of the list, without the leases in the store: it does not matter whether a node is alive, and
+    /// which machines it has. The instances of a node that is down wait for it.
     pub fn alone(mut self) -> Self {
         self.alone = true;
         self
     }
 
-    /// The buckets of this process are those in the channel: for programs that divide the buckets themselves. Each bucket needs a process;
-    /// the instances of other buckets are not worked on. The set may be empty for a time.
+    /// The buckets of this process are those in the channel. For programs that divide the buckets themselves. Each bucket needs a process:
+    /// if a bucket has none, its instances are not worked on. The set may be empty for a time.
     ///
     /// ```
     /// use fsm_runtime::{Members, store::{BUCKETS, Buckets}};
@@ -108,8 +109,8 @@ impl Members {
         Self::of(Source::Buckets(buckets))
     }
 
-    /// The division that this setting means, and the file to read again, if there is one. `me` is the name of this node; a client is none.
-    /// `all`: whether by default each process looks at all buckets.
+    /// The division of this setting, and the file to read again, if there is one. `me` is the name of this node; `None` for a client. `all`
+    /// is whether each process looks at all buckets by default.
     pub(crate) fn divide(self, me: Option<&str>, all: bool) -> Result<(Division, Option<ListFile>), MembersError> {
         let Self { source, alone } = self;
         match source {

@@ -1,4 +1,4 @@
-//! Which node works on which bucket. Knows leases and lists of nodes, and no workers.
+//! Decides which node works on which bucket, from leases and lists of nodes.
 
 mod assign;
 mod assignment;

@@ -1,11 +1,11 @@
-//! Reads a list of nodes again: when its file changes, and at the signal SIGHUP.
+//! Reads a list of nodes again when its file changes, and at the signal SIGHUP.
 
 use super::{assign::Member, list::ListSource};
 use crate::{clock::Clock, sync::Mutex};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
-/// How often the file is read: it is small, and a watch on it would miss what happens to the folders above it.
+/// How often the file is read. The file is small, and a file watch would miss changes of the folders above it.
 const EVERY: Duration = Duration::from_secs(1);
 
 /// A list of nodes in a file.
@@ -13,9 +13,9 @@ pub(crate) struct ListFile {
     list: ListSource,
     me: Option<String>,
     nodes: watch::Sender<Vec<Member>>,
-    /// Receives at each SIGHUP.
+    /// Receives a message at each SIGHUP.
     hangups: Mutex<Option<mpsc::Receiver<()>>>,
-    /// The last error, which is logged once.
+    /// The last error. Each error is logged once.
     error: Mutex<Option<String>>,
 }
 
@@ -36,7 +36,7 @@ impl ListFile {
         }
     }
 
-    /// `asked`: also logs an error that was logged before, and that nothing has changed.
+    /// With `asked`, also logs an error that was logged before, and logs if nothing has changed.
     async fn reload(&self, asked: bool) {
         let (list, me) = (self.list.clone(), self.me.clone());
         let Ok(read) = tokio::task::spawn_blocking(move || list.read(me.as_deref())).await else { return };
@@ -72,8 +72,8 @@ async fn next(hangups: &mut Option<mpsc::Receiver<()>>) {
     }
 }
 
-/// Listens to SIGHUP, which ends the process by default. A thread and a runtime of its own, because that of the application may be
-/// without the driver that signals need.
+/// Listens for SIGHUP, which ends the process by default. Uses its own thread and tokio runtime, because the application's runtime may lack
+/// the driver for signals.
 #[cfg(unix)]
 fn hangups() -> Option<mpsc::Receiver<()>> {
     use tokio::signal::unix::{Signal, SignalKind, signal};

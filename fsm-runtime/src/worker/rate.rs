@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-/// The longest time of a rate. `governor` counts nanoseconds in 64 bits, which is 584 years.
+/// The longest time of a rate. `governor` counts nanoseconds in 64 bits, which overflow after 584 years.
 const LONGEST: Duration = Duration::from_hours(366 * 24);
 
-/// A limit of how often something may start, for [`Policy::rate`](crate::Policy::rate).
+/// A limit of how often work may start, for [`Policy::rate`](crate::Policy::rate).
 ///
-/// Starts are spread evenly: `Rate::new(10, second)` allows one start in each tenth of a second. A [burst](Self::burst) is the number that may
-/// start at once after a quiet time. This is the generic cell rate algorithm (GCRA), by the crate `governor`.
+/// Starts are spread evenly: `Rate::new(10, second)` allows one start in each tenth of a second. The [burst](Self::burst) is the number of
+/// starts that are allowed at once after a time without starts. This is the generic cell rate algorithm (GCRA) of the crate `governor`.
 ///
 /// ```
 /// use fsm_runtime::Rate;
@@ -26,26 +26,27 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// `count` starts in each `per`.
+    /// Allows `count` starts in each `per`.
     pub fn new(count: u32, per: Duration) -> Self {
         Self { count, per, burst: 1, over_all_nodes: false }
     }
 
-    /// How many may start at once after a quiet time: 1 by default.
+    /// Sets the number of starts that are allowed at once after a time without starts: 1 by default.
     pub fn burst(mut self, burst: u32) -> Self {
         self.burst = burst;
         self
     }
 
-    /// The rate holds over all live nodes together, and not for each process: each node has an equal share of it, as
-    /// [`Runtime::nodes`](crate::Runtime::nodes) counts them. There is no coordination of single starts, so while the number of nodes
-    /// changes, the rate can be exceeded until all nodes have seen the change.
+    /// Applies the rate to all live nodes together instead of to each process. Each node has an equal share of the rate.
+    ///
+    /// The nodes are those of [`Runtime::nodes`](crate::Runtime::nodes) that have registered the machine. Nodes do not coordinate single
+    /// starts, so while the number of nodes changes, the rate can be exceeded until all nodes have seen the change.
     pub fn over_all_nodes(mut self) -> Self {
         self.over_all_nodes = true;
         self
     }
 
-    /// Why the rate is not valid.
+    /// The reason why the rate is not valid.
     pub(crate) fn wrong(&self) -> Option<&'static str> {
         if self.count == 0 {
             return Some("`rate`: must allow at least 1 start; to stop work, park it");
@@ -77,7 +78,7 @@ impl Rate {
         self.burst
     }
 
-    /// The starts of the whole rate that one start of this process counts for, with `nodes` live nodes.
+    /// The number of starts of the whole rate that one start of this process uses if there are `nodes` live nodes.
     pub(crate) fn cost(&self, nodes: u32) -> u32 {
         if self.over_all_nodes { nodes.max(1) } else { 1 }
     }

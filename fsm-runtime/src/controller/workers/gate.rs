@@ -1,5 +1,5 @@
-//! The limits besides the slots of this process that work of one state has to pass before it starts: a circuit breaker, the slots over
-//! all processes, and its rate.
+//! The gate of a state: the limits that work has to pass before it starts, in addition to the slots of this process. These are a circuit
+//! breaker, the slots over all processes, and a rate.
 
 use super::shared_slots::SharedSlots;
 use crate::{
@@ -14,10 +14,10 @@ use governor::{Quota, RateLimiter, middleware::NoOpMiddleware, state::keyed::Has
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 use tokio::sync::watch;
 
-/// What the limits of a state count by: the key that the application computes from the data, or `None` for all instances together.
+/// The key by which the limits of a state count, which the application computes from the data; `None` for all instances together.
 pub(super) type LimitKey = Option<Arc<str>>;
 
-/// With more keys than this, those at rest are dropped before a new one is added.
+/// If there are more keys than this, unused keys are dropped before a new key is added.
 const MANY_KEYS: usize = 1_024;
 
 /// The gate of one state.
@@ -28,22 +28,22 @@ pub(super) struct Gate {
     pub(super) shared: Option<SharedSlots>,
 }
 
-/// A rate, and what has been used of it by each key.
+/// A rate, and its use by each key.
 pub(super) struct StateRate {
     rate: Rate,
     clock: Clock,
     live: watch::Receiver<LiveNodes>,
     machine: &'static str,
     limiter: Limiter,
-    /// The burst of `limiter`: large enough for a start of this process.
+    /// The burst of `limiter`. At least the cost of one start of this process.
     burst: NonZeroU32,
-    /// The number of keys at which those at rest are dropped.
+    /// The number of keys at which unused keys are dropped.
     many: usize,
 }
 
 type Limiter = RateLimiter<LimitKey, HashMapStateStore<LimitKey>, Elapsed, NoOpMiddleware<Duration>>;
 
-/// The runtime's clock as `governor` reads it.
+/// The clock of the runtime for `governor`.
 #[derive(Clone, Debug)]
 struct Elapsed(Clock);
 
@@ -58,23 +58,24 @@ impl governor::clock::Clock for Elapsed {
 /// Why work cannot start now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Shut {
-    /// The time at which it can be tried again; `None` if that depends on the end of other work.
+    /// The time at which work can try again; `None` if that depends on the end of other work.
     pub(super) until: Option<Duration>,
     pub(super) reason: Reason,
 }
 
 impl Gate {
-    /// Uses a start of `lane` for the work of `key`. Returns the breaker's permit for it.
+    /// Lets the work of `key` in `lane` start: takes a slot over all processes and uses a start of the rate. Returns the breaker's permit.
     pub(super) fn pass(&mut self, lane: &LimitKey, key: &Key, now: Duration) -> Result<Option<Permit>, Shut> {
         let closed = |breaker: &Breaker, wait: Option<Duration>| {
             let until = wait.map(|wait| now.saturating_add(wait));
             Shut { until, reason: Reason::Breaker { name: breaker.name().into(), until } }
         };
-        // Only looked at before the rate: if the rate refused a probe, giving it back would notify all work that waits for the probe, in a loop.
+        // Before the rate, the breaker is only checked. If a permit for a probe were acquired here and the rate then refused the start,
+        // dropping the permit would notify all work that waits for the probe, in a loop.
         if let Some(breaker) = &self.breaker {
             breaker.check_work().map_err(|wait| closed(breaker, wait))?;
         }
-        // Before the rate, of which a start would be lost.
+        // Before the rate, because a start of the rate cannot be given back.
         if let Some(shared) = &mut self.shared
             && !shared.take(lane, key, now)
         {
@@ -84,7 +85,7 @@ impl Gate {
         let passed = match (rate, &self.breaker) {
             (Err(until), _) => Err(Shut { until: Some(until), reason: Reason::Rate { until } }),
             (Ok(_), None) => Ok(None),
-            // Another caller may have become the probe meanwhile: then a start of the rate is lost.
+            // If another caller has acquired the probe since the check, a start of the rate is lost.
             (Ok(_), Some(breaker)) => breaker.admit_work().map(Some).map_err(|wait| closed(breaker, wait)),
         };
         if let Some(shared) = self.shared.as_mut().filter(|_| passed.is_err()) {
@@ -95,7 +96,7 @@ impl Gate {
 }
 
 impl StateRate {
-    /// The rate of a state of `machine`, which the `live` nodes divide if it is one over all nodes.
+    /// The rate of a state of `machine`. A rate over all nodes is divided by the `live` nodes.
     pub(super) fn new(rate: Rate, clock: Clock, live: watch::Receiver<LiveNodes>, machine: &'static str) -> Self {
         let cost = rate.cost(live.borrow().of_machine(machine));
         let burst = NonZeroU32::new(rate.largest_burst().max(cost)).unwrap_or(NonZeroU32::MIN);
@@ -105,7 +106,7 @@ impl StateRate {
 
     /// Uses a start of `key`, or returns the time of the next one.
     fn start(&mut self, key: &LimitKey, now: Duration) -> Result<(), Duration> {
-        // With n nodes a start costs n of the whole rate, so that all nodes together keep it.
+        // With n nodes, one start uses n starts of the whole rate, so that all nodes together keep the rate.
         let cost = NonZeroU32::new(self.rate.cost(self.live.borrow().of_machine(self.machine)));
         let cost = cost.unwrap_or(NonZeroU32::MIN);
         if cost > self.burst {
@@ -119,25 +120,25 @@ impl StateRate {
         match self.limiter.check_key_n(key, cost) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(not_until)) => Err(not_until.earliest_possible()),
-            // The burst is large enough.
+            // Not reached: the burst is at least the cost.
             Err(_) => Err(now.saturating_add(self.rate.interval())),
         }
     }
 }
 
-/// The check of a rate, which no public function makes alone. For the benchmark `patterns`.
+/// The check of a rate alone, for the benchmark `patterns`.
 #[allow(missing_debug_implementations, reason = "nobody prints it")]
 pub struct RateCheck(StateRate);
 
 impl RateCheck {
-    /// A rate that nothing was used of.
+    /// Creates the check of a rate without starts.
     #[must_use]
     pub fn new(rate: Rate) -> Self {
         let live = watch::channel(LiveNodes::default()).1;
         Self(StateRate::new(rate, Clock::system(), live, "benchmark"))
     }
 
-    /// Uses a start of `key`. Returns whether there was one.
+    /// Uses a start of `key`. Returns whether the rate allowed it.
     pub fn start(&mut self, key: &Arc<str>) -> bool {
         let now = self.0.clock.elapsed();
         self.0.start(&Some(key.clone()), now).is_ok()
@@ -145,7 +146,7 @@ impl RateCheck {
 }
 
 fn limiter(rate: Rate, burst: NonZeroU32, clock: &Clock) -> Limiter {
-    // An interval of zero is refused when the policy is given.
+    // The builder refuses a policy with an interval of zero.
     let interval = rate.interval().max(Duration::from_nanos(1));
     let quota = Quota::with_period(interval).unwrap_or_else(|| Quota::per_second(NonZeroU32::MIN)).allow_burst(burst);
     RateLimiter::hashmap_with_clock(quota, Elapsed(clock.clone()))
@@ -214,8 +215,8 @@ mod tests {
     }
 
     proptest! {
-        /// Over any time, all nodes together start no more than the burst and the rate allow, however their number changes upward, and a
-        /// start that is refused is possible at the time that is returned.
+        /// In any period, all nodes together start no more than the burst and the rate allow, even if the number of nodes grows. A refused
+        /// start is possible at the returned time.
         #[test]
         fn shares_keep_the_rate(nodes in 1_u32..6, burst in 1_u32..10, pauses in prop::collection::vec(0_u64..300, 1..60)) {
             let clock = ManualClock::new(SystemTime::UNIX_EPOCH);

@@ -19,7 +19,7 @@ use fsm_core::{Graph, Target};
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 use tokio::sync::watch;
 
-/// The limits of work on one state, where they differ from the builder's settings.
+/// The limits of work on one state, as far as they differ from the builder's settings.
 ///
 /// Passed to [`Builder::policy`](crate::Builder::policy). A setting that is absent here falls back to the builder's setting for all
 /// states, and then to the default:
@@ -116,36 +116,36 @@ impl Policy {
     }
 
     /// Sets the number of failed attempts after which the work is given up: the state's `exhausted` event is fired, or the instance
-    /// is parked where the state has none.
+    /// is parked if the state has none.
     pub fn max_attempts(mut self, limit: u32) -> Self {
         self.max_attempts = Some(limit);
         self
     }
 
-    /// Sets how many workers of this state run at once, within the limit of the machine. Other instances wait in order, without
-    /// holding up other states.
+    /// Sets how many workers of this state run at once in this process, within the limit of the machine. Other instances wait in order,
+    /// without delaying other states.
     pub fn max_concurrency(mut self, limit: usize) -> Self {
         self.max_concurrency = Some(limit);
         self
     }
 
-    /// Sets how many workers of this state run at once over all processes of the store, for a provider that allows so many connections.
-    /// Other instances wait, without holding up other states.
+    /// Sets how many workers of this state run at once over all processes of the store, for a provider that limits the number of
+    /// connections. Other instances wait, without delaying other states.
     ///
-    /// The limit counts all instances together, or those with the same key where [`Builder::limit_by`](crate::Builder::limit_by) names one.
-    /// Work that waits for a slot costs neither a slot of its process nor an attempt, and [`Runtime::status`](crate::Runtime::status) and the
-    /// error of [`wait_for`](crate::Machines::wait_for) show what it waits for.
+    /// The limit counts all instances together, or the instances of each key separately if [`Builder::limit_by`](crate::Builder::limit_by)
+    /// sets a key. Work that waits for a slot takes no slot of its process and uses no attempt. [`Runtime::status`](crate::Runtime::status)
+    /// and the error of [`wait_for`](crate::Machines::wait_for) show what it waits for.
     ///
-    /// A slot is an entry in the store. Processes get slots in the order in which they request them. A process that gets one uses it for its
-    /// waiting work, one after the other, for a second; the work that runs then is the last. A process requests only slots that it can use
-    /// now, so waiting instances cost nothing.
+    /// A process requests a slot by adding an entry to a queue in the store, and processes get slots in the order of the entries. For a
+    /// second, a process uses a slot for one waiting instance after the other; it gives the slot back when the last of these workers ends.
+    /// A process requests only slots that it can use now, so further waiting instances add no load on the store.
     ///
-    /// A slot has a lease as long as that of the process ([`Builder::lease_ttl`](crate::Builder::lease_ttl)). A killed process frees its slots when
-    /// the lease ends, and one that shuts down frees each at the end of its worker. If the lease cannot be renewed, the worker is cancelled
-    /// after two thirds of it and aborted before it ends, and the attempt does not count. As with any lease, a process that stalls for longer,
-    /// or a worker that blocks its thread, can still run when another one has the slot.
+    /// A slot has a lease of the length [`Builder::lease_ttl`](crate::Builder::lease_ttl). The slots of a killed process are free when their
+    /// leases lapse. A process that shuts down frees each slot when its worker ends. If a lease cannot be renewed, the worker is cancelled
+    /// after two thirds of the lease and aborted before the lease lapses, and the attempt does not count. As with any lease, a worker that
+    /// blocks its thread, or whose process stalls for longer, can still run when another process has the slot.
     ///
-    /// Each process keeps its own limit: while a rolling deploy changes the number, no more run at once than the greater number says.
+    /// Each process uses its own limit: while a rolling deploy changes the limit, the greater one holds.
     ///
     /// The store needs the capability [`Ephemerals`](crate::store::Ephemerals), which SQLite and PostgreSQL have.
     ///
@@ -168,21 +168,21 @@ impl Policy {
         self
     }
 
-    /// Limits how often work of this state starts. Work that waits for its turn costs neither a slot nor an attempt, and
+    /// Limits how often work of this state starts. Work that waits for the rate takes no slot and uses no attempt.
     /// [`Runtime::status`](crate::Runtime::status) and the error of [`wait_for`](crate::Machines::wait_for) show how long it waits.
     ///
-    /// The rate holds for each process, or over all nodes with [`Rate::over_all_nodes`]. It counts all instances together, or those with
-    /// the same key where [`Builder::limit_by`](crate::Builder::limit_by) names one.
+    /// The rate holds for each process, or over all nodes with [`Rate::over_all_nodes`]. It counts all instances together, or the instances
+    /// of each key separately if [`Builder::limit_by`](crate::Builder::limit_by) sets a key.
     pub fn rate(mut self, rate: Rate) -> Self {
         self.rate = Some(rate);
         self
     }
 
-    /// Lets `breaker` admit the work of this state. While its circuit is open, work waits and costs neither a slot nor an attempt. Pass
-    /// the same breaker to all states whose workers call the same provider.
+    /// Starts work of this state only if `breaker` admits it. While the circuit is open, work waits. It takes no slot and uses no attempt.
+    /// Pass the same breaker to all states whose workers call the same provider.
     ///
-    /// An attempt that ends with an event or a requeue is a success. One that fails counts as
-    /// [`BreakerOptions::counts`](crate::breaker::BreakerOptions::counts) says. A cancelled attempt does not count.
+    /// An attempt that ends with an event or a requeue is a success. Whether an error counts as a failure is set by
+    /// [`BreakerOptions::counts`](crate::breaker::BreakerOptions::counts). A cancelled attempt does not count.
     pub fn breaker(mut self, breaker: &Breaker) -> Self {
         self.breaker = Some(breaker.clone());
         self
@@ -259,7 +259,7 @@ impl Policies {
         self.limit_keys.insert((machine, state), Arc::new(read)).is_none()
     }
 
-    /// A state that has a limit key, and no limit that counts by it.
+    /// A state that has a limit key, but no limit that counts by it.
     pub(crate) fn unlimited(&self) -> Option<(&'static str, &'static str)> {
         let counts = |policy: &Policy| policy.rate.is_some() || policy.concurrency_over_all.is_some();
         let has_limit = |state| self.policies.get(state).is_some_and(counts);
@@ -271,7 +271,7 @@ impl Policies {
         self.policies.iter().find(|(_, policy)| policy.concurrency_over_all.is_some()).map(|(state, _)| *state)
     }
 
-    /// By what the limits of the state of `row` count.
+    /// The limit key of `row`, which is in `state`.
     pub(crate) fn limit_key(&self, engine: &Engine, graph: &'static Graph, state: &'static str, row: &Row) -> LimitKey {
         self.limit_keys.get(&(graph.machine, state)).and_then(|read| read(engine, row))
     }
@@ -291,8 +291,8 @@ impl Policies {
         }
     }
 
-    /// The limits of the states of `machine`, which has `max_concurrency` slots in this process; `leases` are the length of the leases of
-    /// slots over all processes and the grace period of a state without one; `live` are the nodes that divide rates.
+    /// The limits of the states of `machine`, which has `max_concurrency` slots in this process. `ttl` is the length of the leases of slots
+    /// over all processes, `grace` is the grace period of states without their own, and `live` are the nodes that divide rates.
     pub(super) fn states(
         &self,
         machine: &'static str,

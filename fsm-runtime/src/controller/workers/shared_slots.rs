@@ -1,8 +1,8 @@
-//! The slots of one state over all processes of a store: the entries of this process in the queues of the store, and what is to be done
-//! about them. Pure: the calls of the store that follow from a change are collected, and made elsewhere.
+//! The slots of one state over all processes of a store: the entries of this process in the queues of the store, and the calls of the store
+//! for them. Pure: this module collects the calls, and `slot_entries` makes them.
 //!
-//! A queue has one entry for each process and slot that it can use, and the first `limit` live entries have the slots. So an entry that
-//! has a slot keeps it until it is removed or lapses.
+//! In each queue, a process has one entry for each slot that it can use, and the first `limit` live entries have the slots. New entries are
+//! added at the end, so an entry that has a slot keeps it until it is removed or lapses.
 //!
 //! ```text
 //!           enter            among the first         take
@@ -12,8 +12,9 @@
 //!                                     the work ends within the turn of the entry
 //! ```
 //!
-//! Local work that waits passes the entry on, so that it costs no further calls. A turn is short, so that other processes are not kept
-//! waiting: after it, the entry is removed at the end of its work, and work that waits here enters at the end of the queue.
+//! During its turn, an entry is passed on to the next local work that waits, without a call of the store. A turn is short, so that other
+//! processes get slots. After the turn, the entry is removed when its work ends, and local work that still waits adds a new entry at the end
+//! of the queue.
 
 use super::gate::LimitKey;
 use crate::{
@@ -23,11 +24,11 @@ use crate::{
 use std::{collections::HashMap, mem, time::Duration};
 use uuid::Uuid;
 
-/// How long an entry is passed on, and how long it may wait for a slot of the process.
+/// The turn: how long an entry with a slot is passed on, and how long it may wait for local work to use it.
 const TURN: Duration = Duration::from_secs(1);
-/// How often a queue is looked at without a notification, and the pause after an error of the store.
+/// How often a queue is read if there is no notification, and the pause after an entry could not be added.
 const POLL: Duration = Duration::from_secs(1);
-/// The shortest time between two looks at a queue without a notification, and between two attempts to renew.
+/// The shortest time between two reads of a queue without a notification, and between two attempts to renew.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// The queue of one state and limit key.
@@ -62,7 +63,7 @@ pub(in crate::controller) enum Call {
     },
 }
 
-/// The answer to a call that was requested at `asked`; an answer that is missing is an error of the store.
+/// The answer to a call that was requested at `asked`. `done: false` and `None` are errors of the store.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::controller) enum Answer {
     Entered {
@@ -70,7 +71,7 @@ pub(in crate::controller) enum Answer {
         asked: Duration,
         done: bool,
     },
-    /// The ids of the first entries, and the time until the first of them lapses.
+    /// The ids of the first entries, and the time until the first of these entries lapses.
     Looked(Option<(Vec<String>, Duration)>),
     /// Whether the entry is live.
     Renewed {
@@ -80,20 +81,20 @@ pub(in crate::controller) enum Answer {
     },
 }
 
-/// What an entry that runs out means for the worker that uses it.
+/// The loss of a slot, for the worker that uses it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Loss {
-    /// The lease was not renewed in time, or has lapsed: the worker is cancelled.
+    /// The lease was not renewed in time or has lapsed, so the worker is cancelled.
     Cancel(Key),
-    /// The lease is about to end: the worker is aborted.
+    /// The lease is about to lapse, so the worker is aborted.
     Abort(Key),
 }
 
-/// What has happened by time alone.
+/// The result of [`SharedSlots::tick`].
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Elapsed {
     pub(super) losses: Vec<Loss>,
-    /// The lanes that had a free slot for too long, and have left their queue.
+    /// The lanes that had a free slot for longer than a turn, and have left their queue.
     pub(super) left: Vec<LimitKey>,
 }
 
@@ -109,30 +110,30 @@ pub(super) struct SharedSlots {
     grace: Duration,
     queues: HashMap<LimitKey, Queue>,
     calls: Vec<Call>,
-    /// The process shuts down.
+    /// Whether the process is shutting down.
     closed: bool,
     summary: Option<Summary>,
 }
 
-/// What is computed from all queues, until one changes.
+/// Values that are computed from all queues, and cached until a queue changes.
 #[derive(Clone, Copy, Default)]
 struct Summary {
     /// The time of the next [`tick`](SharedSlots::tick).
     next: Option<Duration>,
-    /// The entries of which it is not known yet whether they have a slot.
+    /// The number of entries of which it is not known yet whether they have a slot.
     unsettled: usize,
-    /// The queues in which entries wait.
+    /// The number of queues in which entries wait.
     waiting: u32,
 }
 
 #[derive(Default)]
 struct Queue {
-    /// In the order in which they were requested.
+    /// The entries, in the order in which they were requested.
     entries: Vec<Entry>,
-    /// The local work that waits for a slot.
+    /// The number of local instances that wait for a slot.
     wanted: usize,
     look: NextLook,
-    /// No entry is added before, after an error of the store.
+    /// After an error of the store, the time before which no entry is added.
     enter_after: Option<Duration>,
 }
 
@@ -140,7 +141,7 @@ struct Queue {
 struct NextLook {
     at: Duration,
     in_flight: bool,
-    /// Something has changed since the look in flight was begun.
+    /// Whether an entry has changed since the read in flight began.
     again: bool,
 }
 
@@ -150,26 +151,26 @@ struct Entry {
     timeline: LeaseTimeline,
     /// The time of the next renewal; `None` while one is in flight.
     renew_at: Option<Duration>,
-    /// Since when it has a slot.
+    /// The time at which the entry got its slot.
     since: Duration,
-    /// Whether its worker was cancelled.
+    /// Whether the worker that uses the slot was cancelled.
     cancelled: bool,
 }
 
 #[derive(PartialEq, Eq)]
 enum Stage {
-    /// It is being added.
+    /// The entry is being added.
     Entering,
-    /// It has no slot, as far as is known; `looked` once the queue was read since it was added.
+    /// The entry is not known to have a slot. `looked` is whether the queue was read since the entry was added.
     Waiting { looked: bool },
-    /// It has a slot that no local work uses.
+    /// The entry has a slot that no local work uses.
     Free,
-    /// It has the slot of this work.
+    /// The entry has a slot that this work uses.
     Used(Key),
 }
 
 impl SharedSlots {
-    /// `limit` slots of `state`, of which this process can use `most`.
+    /// `limit` slots of `state`, of which this process can use at most `most`.
     pub(super) fn new(
         (machine, state): (&'static str, &'static str),
         limit: usize,
@@ -196,21 +197,21 @@ impl SharedSlots {
         true
     }
 
-    /// Whether `key` has a slot of `lane` whose lease holds.
+    /// Whether `key` has a slot of `lane` whose lease is valid.
     pub(super) fn has(&self, lane: &LimitKey, key: &Key, now: Duration) -> bool {
         let used = |entry: &Entry| matches!(&entry.stage, Stage::Used(by) if by == key);
         let held = |entry: &Entry| used(entry) && !entry.cancelled && entry.timeline.phase(now) == Phase::Held;
         self.queues.get(lane).is_some_and(|queue| queue.entries.iter().any(held))
     }
 
-    /// The work of `key` has ended. Returns whether other local work can have its slot.
+    /// Frees the slot of `key`, whose work has ended. Returns whether other local work can use the slot.
     pub(super) fn free(&mut self, lane: &LimitKey, key: &Key, now: Duration) -> bool {
         let closed = self.closed;
         let Some((queue, place)) = self.used(lane, key) else { return false };
         let entry = &mut queue.entries[place];
         let passed_on = !closed && now.saturating_sub(entry.since) < TURN && entry.timeline.phase(now) == Phase::Held;
         if passed_on {
-            // Its lease was renewed again, if its worker was cancelled.
+            // If the worker was cancelled, the lease was renewed since.
             (entry.stage, entry.cancelled) = (Stage::Free, false);
         } else {
             let id = queue.entries.remove(place).id;
@@ -220,7 +221,7 @@ impl SharedSlots {
         passed_on
     }
 
-    /// As [`free`](Self::free), where the lane waits for something else before it can use a slot.
+    /// Removes the entry whose slot `key` uses, because the lane has to wait for another limit before it can use a slot.
     pub(super) fn give_back(&mut self, lane: &LimitKey, key: &Key) {
         let Some((queue, place)) = self.used(lane, key) else { return };
         let id = queue.entries.remove(place).id;
@@ -234,34 +235,34 @@ impl SharedSlots {
         Some((queue, place))
     }
 
-    /// At least `wanted` local instances of `lane` wait for a slot.
+    /// Records that at least `wanted` local instances of `lane` wait for a slot.
     pub(super) fn want(&mut self, lane: &LimitKey, wanted: usize, now: Duration) {
         let queue = self.queues.entry(lane.clone()).or_default();
         queue.wanted = queue.wanted.max(wanted);
         self.balance(lane, now);
     }
 
-    /// At most `wanted` local instances of `lane` wait for a slot.
+    /// Records that at most `wanted` local instances of `lane` wait for a slot.
     pub(super) fn want_at_most(&mut self, lane: &LimitKey, wanted: usize, now: Duration) {
         let Some(queue) = self.queues.get_mut(lane) else { return };
         queue.wanted = queue.wanted.min(wanted);
         self.balance(lane, now);
     }
 
-    /// A lane that has a free slot and for which `right` holds.
+    /// A lane that has a free slot and for which `right` returns `true`.
     pub(super) fn free_lane(&self, right: impl Fn(&LimitKey) -> bool) -> Option<LimitKey> {
         let has_free = |queue: &Queue| queue.entries.iter().any(|entry| entry.stage == Stage::Free);
         self.queues.iter().find(|(lane, queue)| has_free(queue) && right(lane)).map(|(lane, _)| lane.clone())
     }
 
-    /// Gives back the free slots of lanes in which nothing `waits`.
+    /// Gives back the free slots of lanes for which `waits` returns `false`.
     pub(super) fn give_back_unused(&mut self, waits: impl Fn(&LimitKey) -> bool, now: Duration) {
         while let Some(lane) = self.free_lane(|lane| !waits(lane)) {
             self.leave(&lane, now);
         }
     }
 
-    /// Leaves the queue of `lane`: removes all entries that are not used.
+    /// Leaves the queue of `lane`: removes its free and waiting entries.
     pub(super) fn leave(&mut self, lane: &LimitKey, now: Duration) {
         let Some(queue) = self.queues.get_mut(lane) else { return };
         let free = queue.entries.extract_if(.., |entry| entry.stage == Stage::Free);
@@ -269,7 +270,7 @@ impl SharedSlots {
         self.want_at_most(lane, 0, now);
     }
 
-    /// Adds entries that are missing, and removes waiting ones that no local work can use any more.
+    /// Adds missing entries, and removes waiting entries that no local work can use.
     fn balance(&mut self, lane: &LimitKey, now: Duration) {
         self.summary = None;
         let Some(queue) = self.queues.get_mut(lane) else { return };
@@ -285,7 +286,7 @@ impl SharedSlots {
                 queue.entries.push(entry);
             }
         }
-        // The last ones have waited least.
+        // The last entries have waited for the shortest time.
         for place in (0..queue.entries.len()).rev() {
             if queue.entries.len() > target && matches!(queue.entries[place].stage, Stage::Waiting { .. }) {
                 let id = queue.entries.remove(place).id;
@@ -297,7 +298,7 @@ impl SharedSlots {
         }
     }
 
-    /// Takes an answer into account. Returns what it means for a worker, and whether local work can have a slot of `lane` now.
+    /// Handles an answer. Returns the slot that is lost, if any, and whether local work can have a slot of `lane` now.
     pub(super) fn answered(&mut self, lane: &LimitKey, answer: Answer, now: Duration) -> (Option<Loss>, bool) {
         self.summary = None;
         match answer {
@@ -313,7 +314,7 @@ impl SharedSlots {
     fn entered(&mut self, lane: &LimitKey, id: String, asked: Duration, done: bool, now: Duration) {
         let queue = self.queues.get_mut(lane);
         let Some((queue, place)) = queue.and_then(|queue| queue.place(&id).map(|place| (queue, place))) else {
-            // Nobody needs it any more.
+            // The entry is no longer needed.
             self.calls.push(Call::Remove { id });
             return;
         };
@@ -321,7 +322,7 @@ impl SharedSlots {
         entry.timeline.renewed = asked;
         if !done || entry.timeline.phase(now) == Phase::Lost {
             queue.entries.remove(place);
-            // It may have been added.
+            // The entry may have been added although the call failed.
             self.calls.push(Call::Remove { id });
             queue.enter_after = Some(now.saturating_add(POLL));
         } else {
@@ -387,7 +388,7 @@ impl SharedSlots {
         }
     }
 
-    /// Something has changed in the store: the queues in which entries wait are looked at.
+    /// Entries have changed in the store: requests a read of the queues in which entries wait.
     pub(super) fn changed(&mut self, now: Duration) {
         for queue in self.queues.values_mut().filter(|queue| queue.waits()) {
             (queue.look.at, queue.look.again) = (now, true);
@@ -395,7 +396,7 @@ impl SharedSlots {
         self.summary = None;
     }
 
-    /// Renews, looks and enters where it is time.
+    /// Renews entries, reads queues and adds entries that are due, and finds slots that are lost.
     pub(super) fn tick(&mut self, now: Duration) -> Elapsed {
         if self.next().is_none_or(|next| next > now) {
             return Elapsed::default();
@@ -407,7 +408,7 @@ impl SharedSlots {
             let id = || QueueId { machine, state, lane: lane.clone() };
             for entry in queue.entries.extract_if(.., |entry| entry.is_lost(now)) {
                 match entry.stage {
-                    // Not removed: its lease lasts until the abort has taken effect.
+                    // Not removed: the rest of the lease protects the slot until the abort has taken effect.
                     Stage::Used(key) => losses.push(Loss::Abort(key)),
                     _ => self.calls.push(Call::Remove { id: entry.id }),
                 }
@@ -447,7 +448,7 @@ impl SharedSlots {
         Elapsed { losses, left }
     }
 
-    /// The time at which [`tick`](Self::tick) has something to do.
+    /// The time at which [`tick`](Self::tick) has to be called.
     pub(super) fn next(&mut self) -> Option<Duration> {
         self.summary().next
     }
@@ -457,29 +458,29 @@ impl SharedSlots {
         self.summary().unsettled
     }
 
-    /// The number of queues in which entries wait for a change in the store.
+    /// The number of queues in which entries wait for changes in the store.
     pub(super) fn waiting(&mut self) -> u32 {
         self.summary().waiting
     }
 
-    /// Whether a call can show that work has a slot, without a change by other processes.
+    /// Whether the answer to a call that is in flight or due can show that work has a slot, without a change by other processes.
     pub(super) fn is_looking(&mut self, now: Duration) -> bool {
         let looks = |queue: &Queue| queue.waits() && (queue.look.in_flight || queue.look.at <= now);
         self.summary().unsettled > 0 || self.queues.values().any(looks)
     }
 
-    /// The calls that are to be made.
+    /// Takes the calls to make.
     pub(super) fn take_calls(&mut self) -> Vec<Call> {
         mem::take(&mut self.calls)
     }
 
-    /// Removes all entries but those that are used, and adds none any more: the process shuts down.
+    /// Removes all entries except those that are used, and adds no further ones. Called at the shutdown of the process.
     pub(super) fn close(&mut self) {
         self.closed = true;
         self.forget_unused();
     }
 
-    /// Begins anew with all entries but those that are used: answers may have been lost.
+    /// Removes all entries except those that are used, and adds new ones where they are needed. Called when answers may have been lost.
     pub(super) fn recover(&mut self, now: Duration) {
         self.forget_unused();
         let lanes: Vec<LimitKey> = self.queues.keys().cloned().collect();
@@ -524,7 +525,7 @@ impl Queue {
         self.entries.iter().any(|entry| matches!(entry.stage, Stage::Waiting { .. }))
     }
 
-    /// The time of the next look, if there is to be one.
+    /// The time of the next read, if one is needed.
     fn look_at(&self) -> Option<Duration> {
         (!self.look.in_flight && self.waits()).then_some(self.look.at)
     }
@@ -540,7 +541,7 @@ impl Entry {
         matches!(self.stage, Stage::Entering | Stage::Waiting { looked: false })
     }
 
-    /// Whether its lease is about to end. While it is being added, it has none.
+    /// Whether the lease is about to lapse. An entry that is being added has no lease yet.
     fn is_lost(&self, now: Duration) -> bool {
         self.stage != Stage::Entering && self.timeline.phase(now) == Phase::Lost
     }
@@ -549,7 +550,7 @@ impl Entry {
         self.since.saturating_add(TURN)
     }
 
-    /// When something is to be done about it.
+    /// The times at which [`SharedSlots::tick`] has to handle the entry.
     fn times(&self) -> impl Iterator<Item = Duration> + use<> {
         let (drains, lost) = (self.timeline.draining_at(), self.timeline.lost_at());
         let (cancels, turn, lost) = match &self.stage {
@@ -584,7 +585,7 @@ mod tests {
         Key::new("M", format!("{n:03}"))
     }
 
-    /// The entries of one queue, as a store has them.
+    /// The entries of one queue in a store.
     #[derive(Default)]
     struct Store(Vec<(String, Duration)>);
 
@@ -626,7 +627,7 @@ mod tests {
             Self { slots: SharedSlots::new(("M", "S"), limit, 9, (TTL, SECOND)), losses: Vec::new() }
         }
 
-        /// Makes all calls until nothing is to be done.
+        /// Makes calls until there are none left.
         fn settle(&mut self, store: &mut Store, clock: &ManualClock) {
             let now = clock.clock().elapsed();
             loop {
@@ -733,7 +734,7 @@ mod tests {
         assert!(a.losses.is_empty(), "it is renewed");
         let has = |a: &Process| a.slots.has(&None, &key(1), clock.clock().elapsed());
         assert!(has(&a));
-        // The store does not answer any more.
+        // The store no longer answers.
         let (mut losses, mut seconds) = (Vec::new(), 0);
         while losses.len() < 2 {
             clock.advance(SECOND / 2);
@@ -786,7 +787,7 @@ mod tests {
         a.slots.want(&None, 2, Duration::ZERO);
         a.settle(&mut store, &clock);
         assert!(a.take(1, &clock));
-        // One more is being added.
+        // One more entry is being added.
         a.slots.want(&Some("other".into()), 1, Duration::ZERO);
         let [Call::Enter { id, .. }] = &a.slots.take_calls()[..] else { panic!("one entry") };
         a.slots.close();
@@ -814,7 +815,7 @@ mod tests {
         assert!(a.take(1, &clock));
     }
 
-    /// What happens in a step of the model.
+    /// A step of the model.
     #[derive(Clone, Copy, Debug)]
     enum Step {
         Advance(u64),
@@ -824,7 +825,7 @@ mod tests {
         Answer(usize),
         Want(usize),
         End(usize),
-        /// The process is stopped, or continues.
+        /// The process is suspended, or resumes.
         Stop(usize),
     }
 
@@ -839,7 +840,7 @@ mod tests {
         ]
     }
 
-    /// A process whose calls and answers take any time. Requests are executed late, with the time at which they were made.
+    /// A process whose calls and answers can take any time. The store executes a request late, with the time at which the request was made.
     struct Slow {
         process: Process,
         calls: VecDeque<(Call, Duration)>,
@@ -870,7 +871,7 @@ mod tests {
             self.calls.extend(self.process.slots.take_calls().into_iter().map(|call| (call, now)));
         }
 
-        /// The work that runs: a stopped process aborts what it has lost as soon as it continues.
+        /// The work that runs. A suspended process aborts work whose slot is lost as soon as it resumes.
         fn working(&self, now: Duration) -> usize {
             self.running.iter().filter(|key| !self.stopped || self.process.slots.has(&None, key, now)).count()
         }
@@ -879,8 +880,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
 
-        /// However long calls take, and whichever process stops, no more work runs than there are slots; and once all answer again, all
-        /// work gets a slot.
+        /// However long calls take, and whichever process is suspended, at most as much work runs as there are slots. Once all processes and
+        /// the store answer again, all work gets a slot.
         #[test]
         fn c24_no_more_work_runs_than_there_are_slots(
             limit in 1_usize..4,

@@ -1,4 +1,5 @@
-//! The calls of the store for slots over all processes, in tasks beside the loop, and what the store tells of its entries.
+//! Makes the calls of the store for slots over all processes, in tasks outside of the event loop, and receives the store's notifications of
+//! changed entries.
 
 use super::shared_slots::{Answer, Call, QueueId};
 use crate::{
@@ -17,30 +18,31 @@ use tokio::{
 
 /// The kind of the entries.
 const KIND: &str = "slot";
-/// The shortest time between two notifications of changes, for each queue that waits: they can come all the time, and each leads to a read
-/// of the queue. Real time, because it is for the sake of the store.
+/// The shortest time between two notifications of changes, multiplied by the number of waiting queues. Notifications can be frequent, and
+/// each causes a read of each waiting queue. In real time, because it limits the load on the store.
 const PAUSE: Duration = Duration::from_millis(10);
-/// With many queues, notifications are still seen this often.
+/// The longest time between two notifications, for many waiting queues.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// Longer names of queues are cut, so that a store can have an index of them. Keys that begin alike share their slots then.
+/// The limit of the names of queues in bytes, because stores have an index of the names. Longer names are truncated. Limit keys whose
+/// truncated names are equal share their slots.
 const LONGEST_NAME: usize = 1_024;
 
-/// The calls in flight.
+/// The calls in flight, and the notifications of changed entries.
 pub(in crate::controller) struct SlotEntries {
     engine: Arc<Engine>,
-    /// The holder of all entries of this process, for people.
+    /// A description of this process, the holder of its entries, for people.
     holder: Arc<str>,
     calls: JoinSet<Option<Answered>>,
-    /// What tells of changes; `None` where no state has slots over all processes.
+    /// The notifications of changes; `None` if no state has slots over all processes.
     changes: Option<Changes>,
 }
 
 struct Changes {
     entries: watch::Receiver<()>,
     notices: broadcast::Receiver<Notice>,
-    /// The number of queues that wait for changes.
+    /// The number of queues in which entries wait for changes.
     waiting: u32,
-    /// The pause after a change.
+    /// The pause after a notification.
     pause: Option<Pin<Box<Sleep>>>,
 }
 
@@ -50,7 +52,7 @@ pub(in crate::controller) struct Answered {
     pub(super) answer: Answer,
 }
 
-/// What the loop waits for on behalf of the entries.
+/// An event for the event loop.
 pub(in crate::controller) enum EntryEvent {
     Answered(Answered),
     /// Entries have changed in the store.
@@ -62,7 +64,7 @@ pub(in crate::controller) enum EntryEvent {
 }
 
 impl SlotEntries {
-    /// For states of which some have slots over all processes if they are `used`.
+    /// `used` is whether any state has slots over all processes.
     pub(in crate::controller) fn new(engine: Arc<Engine>, holder: &str, used: bool) -> Self {
         let entries = engine.store.ephemerals().filter(|_| used);
         let changes = entries.map(|entries| Changes {
@@ -74,7 +76,7 @@ impl SlotEntries {
         Self { engine, holder: holder.into(), calls: JoinSet::new(), changes }
     }
 
-    /// Makes `calls`. Entries in so many queues are `waiting` for changes from now on.
+    /// Makes `calls`. `waiting` is the number of queues in which entries wait for changes from now on.
     pub(in crate::controller) fn make(&mut self, calls: Vec<Call>, waiting: u32) {
         if let Some(changes) = &mut self.changes {
             changes.wait(waiting);
@@ -82,7 +84,7 @@ impl SlotEntries {
         let (mut removed, others): (Vec<Call>, Vec<Call>) =
             calls.into_iter().partition(|call| matches!(call, Call::Remove { .. }));
         for call in others {
-            // First the slots that are given back: the new entry may get one of them.
+            // Entries are removed before a new one is added, because the new entry may get one of their slots.
             let first = if matches!(call, Call::Enter { .. }) { mem::take(&mut removed) } else { Vec::new() };
             self.spawn(first, call);
         }
@@ -131,17 +133,17 @@ impl SlotEntries {
 }
 
 impl Changes {
-    /// From now on, so many queues are `waiting` for changes.
+    /// Sets the number of queues in which entries wait for changes.
     fn wait(&mut self, waiting: u32) {
         if self.waiting == 0 && waiting > 0 {
-            // What has changed before is seen by the first look.
+            // The first read of the queue sees earlier changes.
             self.entries.mark_unchanged();
             self.notices = self.notices.resubscribe();
         }
         self.waiting = waiting;
     }
 
-    /// The next change. Cancel safe.
+    /// Completes at the next notification of a change. Cancel safe.
     async fn next(&mut self) {
         if self.waiting == 0 {
             pending::<()>().await;
@@ -158,7 +160,7 @@ impl Changes {
     }
 }
 
-/// Makes `call`. A removal has no answer: where it fails, the entry lapses.
+/// Makes `call`. A removal has no answer: if it fails, the entry lapses.
 async fn answer(engine: &Engine, holder: &str, call: Call, asked: Duration) -> Option<Answered> {
     let entries = engine.store.ephemerals()?;
     let now = engine.now();
@@ -199,11 +201,11 @@ async fn answer(engine: &Engine, holder: &str, call: Call, asked: Duration) -> O
 }
 
 impl QueueId {
-    /// The name of the queue in the store. Names of machines and states have no slash.
+    /// The name of the queue in the store. The names of machines and states contain no slash, so names of different queues differ.
     fn name(&self) -> String {
         let Self { machine, state, lane } = self;
         let mut name = match lane {
-            // NUL is not text in every store.
+            // Not every store accepts NUL in text.
             Some(key) => format!("{machine}/{state}/{}", key.replace('\0', "\u{FFFD}")),
             None => format!("{machine}/{state}"),
         };

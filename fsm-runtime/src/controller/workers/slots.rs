@@ -1,5 +1,5 @@
-//! The slots for workers: limits for each machine and state, and the order in which waiting instances get a slot. Waiting for a rate,
-//! a circuit breaker or a slot over all processes is waiting for a slot, too, so that it costs neither a slot nor an attempt.
+//! The slots for workers: the limits of each machine and state, and the order in which waiting instances get a slot. An instance that waits
+//! for a rate, a circuit breaker or a slot over all processes waits in the same queue, so it takes no slot and uses no attempt.
 
 use super::{
     gate::{Gate, LimitKey, Shut},
@@ -23,7 +23,7 @@ pub(super) struct SlotTable(HashMap<&'static str, Slots>);
 /// The limits of one state.
 #[derive(Default)]
 pub(super) struct StateLimits {
-    /// The most slots.
+    /// The number of slots in this process; `None` if only the machine has a limit.
     pub(super) slots: Option<usize>,
     pub(super) gate: Gate,
 }
@@ -31,61 +31,61 @@ pub(super) struct StateLimits {
 /// Whether an instance has a slot.
 pub(super) enum Taken {
     Slot,
-    /// It has a place in the queue; this shows what it waits for.
+    /// The instance has a place in the queue. The value shows what it waits for.
     Queued(Arc<HeldBack>),
 }
 
 impl SlotTable {
-    /// The slots of machines, each given by its name, its limit, and the limits of its states.
+    /// The slots of `machines`, each with its name, its limit, and the limits of its states.
     pub(super) fn new(
         machines: impl Iterator<Item = (&'static str, usize, HashMap<&'static str, StateLimits>)>,
     ) -> Self {
         Self(machines.map(|(machine, limit, limits)| (machine, Slots::new(limit, limits))).collect())
     }
 
-    /// As [`Slots::take`].
+    /// See [`Slots::take`].
     pub(super) fn take(&mut self, key: &Key, state: &'static str, limit_key: LimitKey, now: Duration) -> Option<Taken> {
         Some(self.0.get_mut(&*key.machine)?.take(key, state, limit_key, now))
     }
 
-    /// As [`Slots::take_permit`].
+    /// See [`Slots::take_permit`].
     pub(super) fn take_permit(&mut self, key: &Key) -> Option<Permit> {
         self.0.get_mut(&*key.machine)?.take_permit(key)
     }
 
-    /// As [`Slots::free`].
+    /// See [`Slots::free`].
     pub(super) fn free(&mut self, key: &Key, now: Duration) {
         if let Some(slots) = self.0.get_mut(&*key.machine) {
             slots.free(key, now);
         }
     }
 
-    /// As [`Slots::grant_next`].
+    /// See [`Slots::grant_next`].
     pub(super) fn grant_next(&mut self, machine: &str, now: Duration) -> Option<Key> {
         self.0.get_mut(machine)?.grant_next(now)
     }
 
-    /// As [`Slots::is_waiting`].
+    /// See [`Slots::is_waiting`].
     pub(super) fn is_waiting(&self, key: &Key) -> bool {
         self.0.get(&*key.machine).is_some_and(|slots| slots.is_waiting(key))
     }
 
-    /// As [`Slots::retain`], for all machines.
+    /// See [`Slots::retain`], for all machines.
     pub(super) fn retain(&mut self, at_work: impl Fn(&Key) -> bool, now: Duration) {
         self.0.values_mut().for_each(|slots| slots.retain(&at_work, now));
     }
 
-    /// The earliest time at which a shut lane is to be tried again.
+    /// The earliest time at which a shut lane has to be tried again.
     pub(super) fn next_opening(&self) -> Option<Duration> {
         self.0.values().filter_map(Slots::next_opening).min()
     }
 
-    /// As [`Slots::reopen`], for all machines.
+    /// See [`Slots::reopen`], for all machines.
     pub(super) fn reopen(&mut self, until: Duration) {
         self.0.values_mut().for_each(|slots| slots.reopen(until));
     }
 
-    /// As [`Slots::has_lost_slot`].
+    /// See [`Slots::has_lost_slot`].
     pub(super) fn has_lost_slot(&self, key: &Key, now: Duration) -> bool {
         self.0.get(&*key.machine).is_some_and(|slots| slots.has_lost_slot(key, now))
     }
@@ -96,12 +96,12 @@ impl SlotTable {
         machines.flat_map(|slots| slots.states.values_mut()).filter_map(|slots| slots.limits.gate.shared.as_mut())
     }
 
-    /// Whether a state has slots over all processes.
+    /// Whether any state has slots over all processes.
     pub(super) fn has_shared(&self) -> bool {
         self.0.values().any(|slots| slots.shares)
     }
 
-    /// The calls of the store that are to be made, and the number of queues in which entries wait for changes there.
+    /// The calls of the store to make, and the number of queues in which entries wait for changes.
     pub(super) fn take_calls(&mut self) -> (Vec<Call>, u32) {
         let (mut calls, mut waiting) = (Vec::new(), 0);
         for shared in self.shared() {
@@ -111,7 +111,7 @@ impl SlotTable {
         (calls, waiting)
     }
 
-    /// As [`SharedSlots::is_looking`], for any state.
+    /// See [`SharedSlots::is_looking`], for any state.
     pub(super) fn is_looking(&mut self, now: Duration) -> bool {
         self.shared().any(|shared| shared.is_looking(now))
     }
@@ -121,12 +121,12 @@ impl SlotTable {
         self.shared().filter_map(SharedSlots::next).min()
     }
 
-    /// Does what is due about the slots over all processes. Returns those that are lost.
+    /// See [`SharedSlots::tick`], for all states. Returns the slots that are lost.
     pub(super) fn tick(&mut self, now: Duration) -> Vec<Loss> {
         self.0.values_mut().filter(|slots| slots.shares).flat_map(|slots| slots.tick(now)).collect()
     }
 
-    /// As [`SharedSlots::answered`]. Returns the slot that is lost.
+    /// See [`SharedSlots::answered`]. Returns the slot that is lost, if any.
     pub(super) fn answered(&mut self, answered: Answered, now: Duration) -> Option<Loss> {
         let Answered { queue, answer } = answered;
         let slots = self.0.get_mut(queue.machine)?.states.get_mut(queue.state)?;
@@ -137,17 +137,17 @@ impl SlotTable {
         loss
     }
 
-    /// Entries have changed in the store.
+    /// See [`SharedSlots::changed`], for all states.
     pub(super) fn entries_changed(&mut self, now: Duration) {
         self.shared().for_each(|shared| shared.changed(now));
     }
 
-    /// As [`SharedSlots::close`].
+    /// See [`SharedSlots::close`].
     pub(super) fn close(&mut self) {
         self.shared().for_each(SharedSlots::close);
     }
 
-    /// As [`SharedSlots::recover`].
+    /// See [`SharedSlots::recover`].
     pub(super) fn recover(&mut self, now: Duration) {
         self.shared().for_each(|shared| shared.recover(now));
     }
@@ -157,15 +157,15 @@ impl SlotTable {
     }
 }
 
-/// The slots of one machine: a limit for the machine, and one for each state. Waiting instances get a slot in order. Those whose
-/// state is full, or whose lane is shut, are skipped, so that they hold up no others.
+/// The slots of one machine, with a limit for the machine and one for each state. Waiting instances get slots in order. Instances whose
+/// state is full or whose lane is shut are skipped, so that they do not delay others.
 struct Slots {
     limit: usize,
     states: HashMap<&'static str, StateSlots>,
-    /// Whether a state has slots over all processes.
+    /// Whether any state has slots over all processes.
     shares: bool,
     taken: HashMap<Key, TakenSlot>,
-    /// The place of each waiting instance.
+    /// The places of the waiting instances.
     queued: HashMap<Key, Place>,
     next_place: u64,
 }
@@ -181,16 +181,16 @@ struct TakenSlot {
 struct Place {
     state: &'static str,
     lane: LimitKey,
-    /// The place in the queue of the whole machine.
+    /// The number of the place in the queue of the machine.
     number: u64,
 }
 
-/// The slots of one state, and its queue in lanes: one for each limit key.
+/// The slots of one state, and its waiting instances, in one lane for each limit key.
 #[derive(Default)]
 struct StateSlots {
     limits: StateLimits,
     taken: usize,
-    /// The lanes in which instances wait. Each is either in `open`, under its first place, or in `shut`.
+    /// The lanes in which instances wait. Each lane is either in `open`, under the number of its first place, or in `shut`.
     lanes: HashMap<LimitKey, Lane>,
     open: BTreeMap<u64, LimitKey>,
     shut: BTreeSet<(Duration, LimitKey)>,
@@ -198,9 +198,9 @@ struct StateSlots {
 
 struct Lane {
     waiting: BTreeMap<u64, Key>,
-    /// When to try again, if the gate was shut.
+    /// The time at which the lane is tried again, if the gate was shut.
     shut: Option<Duration>,
-    /// Whether it was shut because no slot over all processes is free.
+    /// Whether the lane was shut because no slot over all processes is free.
     wants_shared: bool,
     held_back: Arc<HeldBack>,
 }
@@ -215,7 +215,7 @@ impl Slots {
 
     /// Takes a slot for `key` in `state`, or a place in the queue.
     ///
-    /// Frees its slot or place for another state; call [`grant_next`](Self::grant_next) afterwards.
+    /// If `key` has a slot or a place in another state, frees it; call [`grant_next`](Self::grant_next) afterwards.
     fn take(&mut self, key: &Key, state: &'static str, lane: LimitKey, now: Duration) -> Taken {
         if self.taken.get(key).is_some_and(|taken| taken.state == state) {
             return Taken::Slot;
@@ -252,12 +252,12 @@ impl Slots {
         Taken::Queued(held_back)
     }
 
-    /// The permit of the breaker with which `key` got its slot, for its worker.
+    /// Takes the breaker's permit with which `key` got its slot, for its worker.
     fn take_permit(&mut self, key: &Key) -> Option<Permit> {
         self.taken.get_mut(key)?.permit.take()
     }
 
-    /// Frees the slot of `key`, or its place in the queue.
+    /// Frees the slot of `key` or its place in the queue.
     fn free(&mut self, key: &Key, now: Duration) {
         if let Some(TakenSlot { state, lane, .. }) = self.taken.remove(key) {
             let slots = self.states.entry(state).or_default();
@@ -280,14 +280,15 @@ impl Slots {
         }
     }
 
-    /// Whether `key` has a slot, and not the one over all processes that its state requires.
+    /// Whether `key` has a slot of this process, but has lost the slot over all processes that its state requires.
     fn has_lost_slot(&self, key: &Key, now: Duration) -> bool {
         let Some(TakenSlot { state, lane, .. }) = self.taken.get(key) else { return false };
         let shared = self.states.get(state).and_then(|slots| slots.limits.gate.shared.as_ref());
         shared.is_some_and(|shared| !shared.has(lane, key, now))
     }
 
-    /// The slots that are neither taken nor reserved for work of which it is not known yet whether it has a slot over all processes.
+    /// The number of slots that are neither taken nor reserved. A slot is reserved for each entry of which it is not known yet whether it
+    /// has a slot over all processes.
     fn room(&mut self) -> usize {
         let states = self.states.values_mut().filter(|_| self.shares);
         let reserved: usize =
@@ -295,7 +296,7 @@ impl Slots {
         self.limit.saturating_sub(self.taken.len() + reserved)
     }
 
-    /// Does what is due about the slots over all processes. Returns those that are lost.
+    /// See [`SharedSlots::tick`], for all states. Returns the slots that are lost.
     fn tick(&mut self, now: Duration) -> Vec<Loss> {
         let mut losses = Vec::new();
         for slots in self.states.values_mut() {
@@ -307,7 +308,8 @@ impl Slots {
         losses
     }
 
-    /// Gives a free slot to the instance that has waited longest, of those whose state has room and whose gate lets them pass. Returns it.
+    /// Gives a free slot to the instance that has waited longest among those whose state has room and whose gate is open. Returns the
+    /// instance.
     fn grant_next(&mut self, now: Duration) -> Option<Key> {
         while let Some((number, state, room)) = self.first_open() {
             let slots = self.states.get_mut(state)?;
@@ -332,8 +334,8 @@ impl Slots {
         None
     }
 
-    /// The open lane that is tried next, by its first place, with its state and the slots that it can use: first one with a free slot
-    /// over all processes, and then the one that has waited longest.
+    /// The open lane to try next: the number of its first place, its state, and the number of slots that it can use. Lanes with a free slot
+    /// over all processes come first, then the lane that has waited longest.
     fn first_open(&mut self) -> Option<(u64, &'static str, usize)> {
         if self.shares && self.taken.len() < self.limit {
             let free = |(state, slots): (&&'static str, &StateSlots)| Some((slots.first_free()?, *state));
@@ -358,21 +360,21 @@ impl Slots {
         self.states.values().filter_map(first).min().filter(|until| *until < Duration::MAX)
     }
 
-    /// Makes the lanes that are shut until `until` or earlier be tried again.
+    /// Opens the lanes that are shut until `until` or earlier, so that they are tried again.
     fn reopen(&mut self, until: Duration) {
         self.states.values_mut().for_each(|slots| slots.reopen(until));
     }
 }
 
 impl StateSlots {
-    /// The slots that are neither taken nor reserved.
+    /// The number of slots that are neither taken nor reserved.
     fn room(&mut self) -> usize {
         let Some(limit) = self.limits.slots else { return usize::MAX };
         let reserved = self.limits.gate.shared.as_mut().map_or(0, SharedSlots::unsettled);
         limit.saturating_sub(self.taken + reserved)
     }
 
-    /// The first place of an open lane that has a free slot over all processes, if the state has room for it.
+    /// The number of the first place of an open lane that has a free slot over all processes, if the state has room.
     fn first_free(&self) -> Option<u64> {
         let shared = self.limits.gate.shared.as_ref().filter(|_| self.limits.slots.is_none_or(|it| self.taken < it))?;
         let is_open = |lane: &LimitKey| self.lanes.get(lane).is_some_and(|lane| lane.shut.is_none());
@@ -390,7 +392,7 @@ impl StateSlots {
         entry.held_back.clone()
     }
 
-    /// Requests slots over all processes for what waits for them in `lane`, which can use `room` of them.
+    /// Requests slots over all processes for the instances that wait for them in `lane`, at most `room`.
     fn want_shared(&mut self, lane: &LimitKey, room: usize, now: Duration) {
         if let Some(shared) = &mut self.limits.gate.shared
             && let Some(entry) = self.lanes.get(lane).filter(|entry| entry.wants_shared)
@@ -419,7 +421,7 @@ impl StateSlots {
         }
     }
 
-    /// Records that the gate is shut for an open lane, which can use `room` slots over all processes if it waits for these.
+    /// Records that the gate is shut for an open lane. If the lane waits for slots over all processes, requests at most `room` of them.
     fn shut(&mut self, lane: &LimitKey, why: Shut, room: usize, now: Duration) {
         let Some(entry) = self.lanes.get_mut(lane) else { return };
         let until = why.until.unwrap_or(Duration::MAX);
@@ -437,7 +439,7 @@ impl StateSlots {
         }
     }
 
-    /// Makes `lane` be tried again.
+    /// Opens `lane`, so that it is tried again.
     fn reopen_lane(&mut self, lane: &LimitKey) {
         let Some(entry) = self.lanes.get_mut(lane) else { return };
         let Some(at) = entry.shut.take() else { return };
@@ -491,7 +493,7 @@ mod tests {
     }
 
     impl Slots {
-        /// Whether `key` has a slot in `state`, which has no gate.
+        /// Whether `key` has a slot in `state`, which has no gate. Takes one if possible.
         fn has(&mut self, key: &Key, state: &'static str) -> bool {
             matches!(self.take(key, state, None, NOW), Taken::Slot)
         }
@@ -618,7 +620,7 @@ mod tests {
     const STATES: [&str; 3] = ["A", "B", "C"];
 
     proptest! {
-        /// Compared with a queue that is searched from its front: no limit is exceeded, no instance waits that could run, and the
+        /// Compares the slots with a queue that is searched from its front: no limit is exceeded, no instance waits that could run, and the
         /// instances of one state keep their order.
         #[test]
         fn c6_limits_fairness_and_order_hold(
@@ -643,7 +645,7 @@ mod tests {
                             queue.push((key.clone(), state));
                         }
                     }
-                    // A slot at once is what the order of the queue gives.
+                    // An instance that gets a slot at once is the next one in the order of the queue.
                     if has && running.get(&key) != Some(&state) {
                         let place = queue.iter().position(|(queued, _)| *queued == key).unwrap();
                         prop_assert!(queue[..place].iter().all(|(_, of)| *of != state), "it overtook its own state");

@@ -1,5 +1,5 @@
--- Changes rows that stay in their state. The action is the statement; its values are the fields. A change with a note adds it to the
--- history.
+-- Changes rows that stay in their state. keep.rs fills in the statement of the change and its values. If a change has a note, the note is
+-- added to the history.
 WITH asked AS MATERIALIZED (
     SELECT a.*, coalesce(a.machines, ($2::text[])[1]) AS machine,
         coalesce(a.asked_at, clock_timestamp()) AS now

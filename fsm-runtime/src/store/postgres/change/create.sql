@@ -1,4 +1,4 @@
--- Creates instances. An entry under the same idempotency key answers for the present incarnation of the id, or for its last one.
+-- Creates instances. No row is created if the current incarnation of the id, or else its last one, has the same idempotency key.
 WITH asked AS MATERIALIZED (
     SELECT a.*, {patch} AS patch FROM (
     SELECT a.*, coalesce(a.machines, ($2::text[])[1]) AS machine,

@@ -1,4 +1,4 @@
-//! Transitions and overrides. An internal transition stays in its state: its visit, its timers and the claim of its worker go on.
+//! Transitions and overrides. An internal transition stays in its state: the visit, the timers and the claim of the worker continue.
 
 use super::{Batch, NO_DATA, Numbered, columns, common, of_kind, of_moved, template, timers};
 use crate::store::{
@@ -20,8 +20,8 @@ const MOVED: &str = "moved";
 struct Move<'a> {
     incarnation: Uuid,
     version: u64,
-    /// The fence of a worker that releases its claim with the move. Without one the owner stays: no other process may claim the row
-    /// while its worker is being stopped.
+    /// The fence of a worker that releases its claim with the move. If it is `None`, the row keeps its owner, so that no other process can
+    /// claim the row while the worker is being stopped.
     fence: Option<u64>,
     into: &'a Entering,
     /// Whether the row keeps its context if `into` has none.
@@ -89,13 +89,13 @@ impl<'a> Move<'a> {
     }
 }
 
-/// What must hold of the row. The schema version is compared too: a rewrite by newer code leaves the version alone, and older code
-/// must not undo it.
+/// The condition on the row. The schema version is compared, too, because a rewrite by newer code keeps the version, and older code must not
+/// undo the rewrite.
 const UNCHANGED: &str =
     "i.machine = a.machine AND i.id = a.id AND i.incarnation = a.incarnation AND i.version = a.version
         AND i.fence = coalesce(a.claim, i.fence) AND i.schema <= a.schema AND a.now >= coalesce(a.not_before, a.now)";
 
-/// The begin of a new visit.
+/// The start of a new visit.
 const BEGIN: &str = "UPDATE {schema}.instances i
     SET state = a.state, version = i.version + 1, entered = i.version + 1, schema = a.schema, data = a.data,
         context = CASE WHEN a.keeps_context THEN coalesce(a.context, i.context) ELSE a.context END,
@@ -105,8 +105,8 @@ const BEGIN: &str = "UPDATE {schema}.instances i
         desired_at = CASE WHEN i.desired IS NOT NULL THEN a.now END
     FROM asked a WHERE ";
 
-/// An internal transition. Without a fence, it leaves the claim, the attempt and the retry as they are; a worker that ends with one is due
-/// again. The timers that it gives start again.
+/// An internal transition. Without a fence, it does not change the claim, the attempt and the retry. If a worker ends with an internal
+/// transition, the row is due again. The timers that the transition gives start again.
 const STAY: &str = "UPDATE {schema}.instances i
     SET state = a.state, version = i.version + 1, schema = a.schema, data = a.data, context = a.context,
         timers = {timers}, timer_at = {timer_at},
@@ -127,12 +127,13 @@ const KEYED: &str = ", keyed AS (
     SELECT t.machine, t.id, t.incarnation, t.key, t.sequence, t.at FROM told t WHERE t.key IS NOT NULL
 )";
 
-/// The forms of a statement of moves: what no move of a batch has is left out, because the server sets up each part for each batch.
+/// The forms of a statement of moves. Parts that no move of a batch needs are left out, because the server has to set up each part for each
+/// batch.
 struct Forms([String; 4]);
 
 impl Forms {
-    /// The forms of `action`, which changes the row so that `returned` are its columns, of which it shows some. `before` are the timers
-    /// that run on.
+    /// The forms of `action`, which changes the row. `returned` are the columns of the changed row, and `shown` those that the statement
+    /// returns. `before` are the timers that continue to run.
     fn new(action: &str, returned: &str, shown: &str, before: [&str; 2]) -> Self {
         let form = |timers: bool, keys: bool| {
             let [running, timer_at] = if timers { timers::changed(before) } else { before.map(str::to_owned) };
@@ -184,7 +185,7 @@ pub(super) fn stay<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Statement<
     moves(&FORMS, changes, batch, |to| !to.into.remove && to.kind == HistoryKind::Internal)
 }
 
-/// The row at the begin of a new visit: what the server has decided, and what the change says. `None` for other changes.
+/// The row at the start of a new visit, from the values that the server has set and those of the change. `None` for other changes.
 pub(in super::super) fn begun(
     change: &Change,
     visit: impl FnOnce() -> Result<Visit, Failure>,

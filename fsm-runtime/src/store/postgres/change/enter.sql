@@ -1,5 +1,5 @@
--- Transitions and overrides. A column with one value for all rows is sent as an array of one item, because each item of an array takes
--- time.
+-- Transitions and overrides. A column with one value for all rows is sent as an array of one item, because each item of an array costs the
+-- server time.
 WITH asked AS MATERIALIZED (
     SELECT a.*, {patch} AS patch FROM (
     SELECT a.*, coalesce(a.asked_at, clock_timestamp()) AS now FROM (

@@ -12,11 +12,12 @@ use std::sync::LazyLock;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
-/// The row as it was read.
+/// The condition that the row was not changed since it was read.
 const UNCHANGED: &str =
     "i.machine = a.machine AND i.id = a.id AND i.incarnation = a.incarnation AND i.version = a.version";
 
-/// A statement of `change.sql`: `set` is the change, `condition` begins with `AND` or is empty, `fields` are its values and their types.
+/// A statement of `change.sql`. `set` is the change, `condition` begins with `AND` or is empty, `fields` are the names and types of its
+/// values.
 fn of(set: &str, condition: &str, fields: &[(&str, &str)]) -> String {
     let action = format!("UPDATE {{schema}}.instances i SET {set} FROM asked a WHERE {UNCHANGED} {condition}");
     let arrays =
@@ -25,7 +26,7 @@ fn of(set: &str, condition: &str, fields: &[(&str, &str)]) -> String {
     template(include_str!("change.sql"), &[("{action}", &action), ("{arrays}", &arrays), ("{fields}", &names)])
 }
 
-/// A note of a change, in the columns of the history.
+/// The note of a change, as columns of the history.
 #[derive(Clone, Copy)]
 struct Noted<'a> {
     about: &'a str,
@@ -42,7 +43,7 @@ impl<'a> Noted<'a> {
     }
 }
 
-/// What the statements of this file have in common: the version and the note.
+/// A statement with the columns that all statements of this file have: the version and the note.
 fn change<'a, T>(
     template: &'static str,
     batch: Batch,
@@ -61,8 +62,8 @@ fn change<'a, T>(
         .optional_texts(notes().map(|note| note.and_then(|note| note.trace)))
 }
 
-/// While the owner's lease is live, only the owner can claim. The leases of other owners are locked before: a renewal that is on its
-/// way is seen, and a later one waits.
+/// While the lease of the owner is live, only the owner can claim the row. The leases of other owners are locked first, so that the claim
+/// sees a concurrent renewal, and a later renewal waits.
 pub(super) fn claim<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Statement<'a>> {
     static TEMPLATE: LazyLock<String> = LazyLock::new(|| {
         let (crash, crashed) = (Claim::CRASH, "i.owner <> a.owner AND i.attempt > 0");
@@ -170,7 +171,7 @@ pub(super) fn checkpoint<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Stat
 
 pub(super) fn arm<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Statement<'a>> {
     static TEMPLATE: LazyLock<String> = LazyLock::new(|| {
-        // The timers that run already are kept.
+        // Timers that already run are kept.
         let running = timers::running(timers::PATCH, "i.timers");
         let [all, timer_at] = timers::columns(&running);
         of(

@@ -17,7 +17,7 @@ use uuid::Uuid;
 pub(super) struct Numbered<'a> {
     pub(super) ord: i32,
     pub(super) change: &'a Change,
-    /// The caller's time; `None` for the server's.
+    /// The caller's time; `None` to use the server's time.
     pub(super) now: Option<SystemTime>,
 }
 
@@ -25,7 +25,7 @@ pub(super) struct Numbered<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct Batch {
     pub(super) lane: Uuid,
-    /// Whether all changes apply, or none.
+    /// Whether either all changes are applied or none.
     pub(super) whole: bool,
 }
 
@@ -33,7 +33,7 @@ const OUTCOME: &str = include_str!("outcome.sql");
 
 /// A statement of a change with its parts.
 fn template(text: &str, parts: &[(&str, &str)]) -> String {
-    // The numbers of the entries that it has written.
+    // The numbers of the history entries that the statement has written.
     let told = if text.contains("told AS (") { "ARRAY(SELECT t.sequence FROM told t)" } else { "NULL::bigint[]" };
     let mut filled = text.replace("{outcome}", OUTCOME).replace("{told}", told);
     for (name, part) in parts {
@@ -42,12 +42,12 @@ fn template(text: &str, parts: &[(&str, &str)]) -> String {
     filled.replace("{i.columns}", COLUMNS).replace("{m.columns}", &of_moved(COLUMNS))
 }
 
-/// The columns of the row, of the changed rows.
+/// The columns of the row, from the changed rows.
 fn of_moved(columns: &str) -> String {
     columns.split(", ").map(|column| column.replacen("i.", "m.", 1)).collect::<Vec<_>>().join(", ")
 }
 
-/// The columns of a row, with expressions in the place of some.
+/// The columns of a row, some of which are replaced by expressions.
 fn columns(instead: &[(&str, &str)]) -> String {
     let column = |column: &str| match instead.iter().find(|(name, _)| column.strip_prefix("i.") == Some(name)) {
         Some((name, expression)) => format!("{expression} AS {name}"),
@@ -59,10 +59,10 @@ fn columns(instead: &[(&str, &str)]) -> String {
 /// The data is not returned to the caller that sent it.
 const NO_DATA: (&str, &str) = ("data", "''::text");
 
-/// The statements that apply `changes`, each of another key, in this order. The rows of each are those that changed: the place in the
-/// batch is column 1, and the row begins at column 2.
+/// The statements that apply `changes`, in the order of execution. The keys of `changes` must be different. Each statement returns the
+/// changed rows: column 1 is the place in the batch, and the row begins at column 2.
 pub(super) fn statements<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Statement<'a>> {
-    // In the order of keys, in which all nodes lock rows.
+    // All nodes lock rows in the order of keys.
     let mut changes = changes.to_vec();
     changes.sort_by(|a, b| a.change.key().cmp(b.change.key()));
     let kinds = [
@@ -97,7 +97,7 @@ pub(super) fn sent_data(change: &Change) -> Option<&str> {
     }
 }
 
-/// Locks the rows of several statements in one order.
+/// Locks the rows of several statements in the order of keys.
 pub(super) fn lock<'a>(changes: &[Numbered<'a>]) -> Statement<'a> {
     Statement::new(
         "SELECT NULL::int AS whole, NULL::int AS ord FROM {schema}.instances i
@@ -142,7 +142,8 @@ impl<'a> Statement<'a> {
         self.column(values, Type::TEXT_ARRAY)
     }
 
-    /// A column that mostly has one value for all rows: it is sent as an array of one item then, and the statement takes that for the others.
+    /// A column that usually has one value for all rows. If it has, it is sent as an array of one item, and the statement uses this item
+    /// for all rows.
     fn once<T: ToSql + PartialEq + Sync + Send + 'a>(self, values: impl Iterator<Item = T>, of: Type) -> Self {
         let mut values: Vec<T> = values.collect();
         if values.iter().all(|value| Some(value) == values.first()) {
@@ -151,7 +152,7 @@ impl<'a> Statement<'a> {
         self.with(values, of)
     }
 
-    /// An array without a value is sent as NULL: `unnest` fills its column up with NULL.
+    /// An array without values is sent as NULL; `unnest` then fills the column with NULL.
     fn optional<T: ToSql + Sync + Send + 'a>(self, values: impl Iterator<Item = Option<T>>, of: Type) -> Self {
         let values: Vec<Option<T>> = values.collect();
         let values = values.iter().any(Option::is_some).then_some(values);
@@ -226,7 +227,7 @@ fn create<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Statement<'a>> {
     statements
 }
 
-/// Two creations of one id with an idempotency key come one after the other: there may be no row that both would lock.
+/// Serializes creations of one id with idempotency keys by advisory locks, because there may be no row that both could lock.
 fn lock_keys<'a>(creations: &[(Numbered<'a>, &'a Create)]) -> Option<Statement<'a>> {
     let keyed = creations.iter().filter(|(_, it)| it.idempotency_key.is_some());
     let mut names: Vec<String> = keyed.map(|(_, it)| lock_name(&it.key)).collect();
@@ -239,12 +240,12 @@ fn lock_keys<'a>(creations: &[(Numbered<'a>, &'a Create)]) -> Option<Statement<'
 
 fn lock_name(key: &Key) -> String {
     let mut name = String::new();
-    // Writing to a text does not fail.
+    // Writing to a `String` does not fail.
     let _ = write!(name, "/{}/{}", key.machine, key.id);
     name
 }
 
-/// Removes the rows of creations into a state that keeps none. Only rows of this batch have these incarnations.
+/// Removes the rows of instances that were created in a state that keeps no row. Only rows of this batch have these incarnations.
 fn remove_created<'a>(creations: &[(Numbered<'a>, &'a Create)]) -> Option<Statement<'a>> {
     let removed: Vec<&Create> = creations.iter().map(|(_, it)| *it).filter(|it| it.into.remove).collect();
     let text = "DELETE FROM {schema}.instances i USING unnest($1::text[], $2::text[], $3::uuid[]) AS a(machine, id, incarnation)
@@ -260,7 +261,7 @@ fn remove_created<'a>(creations: &[(Numbered<'a>, &'a Create)]) -> Option<Statem
     })
 }
 
-/// The statement is prepared under this schema's name: a check that the texts have no placeholder left.
+/// Checks that a batch has one statement for each kind of change, and that its text has no placeholder left.
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,5 @@
--- The end of each statement of a burst. A group of several changes ($6) fails as a whole, by a division by zero, if one of them
--- missed its row. Otherwise the lane's row ($7) keeps which ones missed, for the case that the answer is lost.
+-- The end of each statement of a burst. If a change missed its row, a group of several changes ($6) fails as a whole, by a division by zero.
+-- Otherwise the places of the changes that missed their rows are stored in the lane's row ($7), in case the answer is lost.
 checked AS MATERIALIZED (
     SELECT 1 / (NOT $6::boolean OR (SELECT count(*) FROM moved) = (SELECT count(*) FROM asked))::int AS whole
 ), missed AS (

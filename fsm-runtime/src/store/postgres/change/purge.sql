@@ -1,4 +1,4 @@
--- Deletes rows with the history and the idempotency keys of every incarnation of their ids. What an operator purges is logged.
+-- Deletes rows with the history and the idempotency keys of all incarnations of their ids. Purges by an operator are logged.
 WITH asked AS MATERIALIZED (
     SELECT a.*, coalesce(a.machines, ($2::text[])[1]) AS machine,
         coalesce(a.asked_at, clock_timestamp()) AS now

@@ -1,4 +1,4 @@
-//! The timers of changes. The server knows the time that a delay is counted from.
+//! The timers of changes. The server counts delays from its own time.
 
 use crate::store::{
     Timer, TimerDue,
@@ -7,8 +7,8 @@ use crate::store::{
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, time::SystemTime};
 
-/// The value of `a.timers`: when each event fires, as a number of microseconds since 1970, a delay in microseconds as the only item of an
-/// array, or null. `None` if there are no timers.
+/// The value of `a.timers`: for each event, the time at which it fires in microseconds since 1970, a delay in microseconds as the only item
+/// of an array, or null. `None` if there are no timers.
 pub(super) fn sent(timers: &[Timer]) -> Option<String> {
     let due = |due: TimerDue| match due {
         TimerDue::After(delay) => json!([micros(delay)]),
@@ -16,7 +16,7 @@ pub(super) fn sent(timers: &[Timer]) -> Option<String> {
         TimerDue::Never => Value::Null,
     };
     let all: BTreeMap<&str, Value> = timers.iter().map(|timer| (timer.event.as_str(), due(timer.due))).collect();
-    // A map of texts and JSON values is always JSON.
+    // A map of strings and JSON values is always valid JSON.
     (!all.is_empty()).then(|| serde_json::to_string(&all).unwrap_or_default())
 }
 
@@ -25,12 +25,12 @@ fn since_1970(at: SystemTime) -> i64 {
     at.duration_since(SystemTime::UNIX_EPOCH).map_or_else(|before| -micros(before.duration()), micros)
 }
 
-/// What `a.timers` sets: a JSON merge patch with the time of each event; null if it sets nothing.
+/// The JSON merge patch of `a.timers`, with the time of each event; null if there are no timers.
 pub(super) const PATCH: &str = "CASE WHEN a.timers IS NOT NULL THEN (SELECT jsonb_object_agg(t.key, CASE jsonb_typeof(t.value)
         WHEN 'array' THEN to_jsonb((extract(epoch FROM a.now) * 1000000)::bigint + (t.value ->> 0)::bigint) ELSE t.value END)
      FROM jsonb_each(a.timers::jsonb) t) END";
 
-/// The running timers, as JSON: `before` with a patch, both of which can be null; null if none runs.
+/// The running timers, as JSON: `before` with `patch` applied. Both can be null. Null if no timer runs.
 pub(super) fn running(before: &str, patch: &str) -> String {
     let none = "jsonb_build_object()";
     format!(
@@ -48,8 +48,8 @@ pub(super) fn columns(running: &str) -> [String; 2] {
     [format!("({running})::text"), earliest]
 }
 
-/// The values of the columns `timers` and `timer_at` after `a.patch`. Without a patch they stay as they were `before`, which costs no
-/// work with JSON.
+/// The values of the columns `timers` and `timer_at` after `a.patch`. Without a patch they keep the values of `before`, so that no JSON is
+/// processed.
 pub(super) fn changed(before: [&str; 2]) -> [String; 2] {
     let [timers, timer_at] = before;
     let [all, earliest] = columns(&running(timers, "a.patch"));
