@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 /// A capability of a store: queues of entries with leases, for locks, services, functions that run once, and slots over all processes.
 ///
-/// An entry is in the queue of its kind and name. It is live until its lease lapses, until its holder removes it, or until its result is
+/// An entry is in the queue of its kind and name. It is live until its lease lapses, its holder removes it, or its result is
 /// [kept](Ephemerals::keep_result). The first live entry of a queue holds the lock. In the queue of a
 /// [state](crate::Policy::concurrency_over_all) with `n` slots, the first `n` live entries have the slots. The other entries wait in order.
 /// The order of a registry's entries has no meaning. (In `ZooKeeper`, entries are ephemeral sequential nodes, and this is its recipe for
@@ -14,7 +14,8 @@ use tokio::sync::watch;
 ///
 /// # Contract
 /// - **Order.** The sequence of an entry comes from the store's sequence of [fences](super::Claim), so it is greater than the sequences of
-///   all earlier entries and claims. A new entry is behind all live entries of its queue, including those that concurrent transactions add.
+///   all earlier entries and claims. A new entry is behind all entries of its queue that are live when it is added, including those of
+///   concurrent transactions that committed first.
 /// - **Leases.** A lapsed entry is never live again. It counts neither as first nor as ahead of another entry.
 /// - **Durability, cancel safety, time** and **errors** are the same as for the [`Store`](super::Store).
 pub trait Ephemerals: Send + Sync {
