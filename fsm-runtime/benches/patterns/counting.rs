@@ -100,6 +100,7 @@ impl Ephemerals for Counting {
         set_entry_value(id: String, value: String, now: SystemTime) -> bool;
         remove_entry(id: String, now: SystemTime) -> ();
         position(id: String, now: SystemTime) -> Position;
+        first_entries(kind: &'static str, name: String, limit: usize, now: SystemTime) -> Vec<Ephemeral>;
         entries(kind: &'static str, name: Option<String>, after: Option<(String, u64)>, limit: usize, now: SystemTime) -> Vec<Ephemeral>;
         keep_result(result: NewResult, now: SystemTime) -> bool;
         result(kind: &'static str, name: String, now: SystemTime) -> Option<KeptResult>;

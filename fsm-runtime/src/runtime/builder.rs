@@ -179,8 +179,9 @@ impl Builder {
         self
     }
 
-    /// The key for which the [rate](Policy::rate) and the [slots over all processes](Policy::concurrency_over_all) of state `S` are counted separately, for a
-    /// provider that limits each account. The machine must be registered, and the state must have a policy with one of the two.
+    /// The key for which the [rate](Policy::rate) and the [slots over all processes](Policy::concurrency_over_all) of state `S` are
+    /// counted separately, for a provider that limits each account. The machine must be registered, and the state must have a policy with
+    /// one of the two. Use keys of less than about 900 bytes: longer ones share slots with keys that begin in the same way.
     ///
     /// ```
     /// # use fsm_runtime::{Builder, Policy, Rate, prelude::*};
