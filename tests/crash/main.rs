@@ -1,6 +1,6 @@
 //! Processes that are killed and stopped at random moments while they write ([`writers`], [`stops`]), work ([`workers`]), migrate rows or
 //! create the tables ([`migration`]), copy the store ([`backups`]), fire the events of waits ([`waits`]), enter states ([`enters`]), undo what they did ([`sagas`]), or lock, lead,
-//! call once and register ([`coordination`]). And processes that do nothing ([`idle`]), or lack a right ([`rights`]).
+//! call once, register and work in slots ([`coordination`]). And processes that do nothing ([`idle`]), or lack a right ([`rights`]).
 //!
 //! `FSM_CRASH_ROUNDS=10000 FSM_CRASH_SECONDS=3600 cargo test -p tests --test crash` sets the kills of writers (default 300; a tenth
 //! as many for migrations and openings) and the seconds for workers (default 240). There is no test harness, because this
@@ -42,6 +42,7 @@ const G1: &str = "g1_killed_processes_call_once";
 const G2: &str = "g2_killed_and_stopped_holders_lose_their_locks";
 const G3: &str = "g3_killed_and_stopped_leaders_are_followed";
 const G4: &str = "g4_killed_services_are_gone";
+const C24: &str = "c24_killed_and_stopped_processes_keep_to_the_slots";
 const L1: &str = "l1_l2_killed_and_stopped_processes_lose_their_claims";
 
 fn main() {
@@ -79,7 +80,7 @@ fn main() {
     if let Ok(text) = std::env::var(coordination::PROCESS) {
         return executor.block_on(coordination::run(&text));
     }
-    let names = [X1, X5_ROWS, X5_TABLES, X5_BACKUPS, IDLE, STOPS, RIGHTS, W2, ENTERS, U4, G1, G2, G3, G4, L1];
+    let names = [X1, X5_ROWS, X5_TABLES, X5_BACKUPS, IDLE, STOPS, RIGHTS, W2, ENTERS, U4, G1, G2, G3, G4, C24, L1];
     // `cargo test -- --list`.
     if std::env::args().any(|argument| argument == "--list") {
         return names.iter().for_each(|name| println!("{name}: test"));
@@ -113,6 +114,7 @@ fn main() {
             G2 => executor.block_on(in_a_file(coordination::killed_and_stopped_holders_lose_their_locks)),
             G3 => executor.block_on(in_a_file(coordination::killed_and_stopped_leaders_are_followed)),
             G4 => executor.block_on(in_a_file(coordination::killed_services_are_gone)),
+            C24 => executor.block_on(in_a_file(coordination::killed_and_stopped_processes_keep_to_the_slots)),
             RIGHTS => executor.block_on(rights::a_refusal_by_the_system_names_the_remedy()),
             _ => executor
                 .block_on(workers::killed_and_stopped_processes_lose_their_claims(number("FSM_CRASH_SECONDS", 240))),

@@ -1,4 +1,4 @@
-//! G1 to G4: processes that lock, lead, call once and register are killed, and stopped for longer than their leases, at random. What they
+//! G1 to G4 and C24: processes that lock, lead, call once, register, and work in slots are killed, and stopped for longer than their leases, at random. What they
 //! did is in a file that all of them append to, outside of the store: see [`witness`].
 //!
 //! `FSM_CHAOS_SECONDS=600` sets how long each of the tests runs (default 2). The tests of the PostgreSQL store share these.
@@ -8,6 +8,7 @@ mod leaders;
 mod locks;
 mod processes;
 mod services;
+mod slots;
 mod witness;
 
 pub(crate) use self::{
@@ -16,6 +17,7 @@ pub(crate) use self::{
     locks::killed_and_stopped_holders_lose_their_locks,
     processes::{PROCESS, Place, StoreAt, run},
     services::killed_services_are_gone,
+    slots::killed_and_stopped_processes_keep_to_the_slots,
 };
 
 use rustix::time::{ClockId, clock_gettime};

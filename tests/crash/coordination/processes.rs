@@ -1,8 +1,8 @@
 //! The processes: this binary, started again with [`PROCESS`] in its environment.
 
-use super::{PATIENCE, calls, leaders, locks, now, services, until, witness::Witness};
+use super::{PATIENCE, calls, leaders, locks, now, services, slots, until, witness::Witness};
 use fsm_runtime::{
-    Runtime,
+    Builder, Runtime,
     store::{postgres::Postgres, sqlite::Sqlite},
 };
 use rustix::process::{Pid, Signal, kill_process};
@@ -44,6 +44,7 @@ pub(super) enum Role {
     Call(u32),
     Serve,
     Watch,
+    Work,
 }
 
 impl Place {
@@ -53,13 +54,17 @@ impl Place {
 
     /// A client of the store.
     pub(super) async fn client(&self) -> Runtime {
+        self.runtime(|builder| builder).await
+    }
+
+    pub(super) async fn runtime(&self, with: impl Fn(Builder) -> Builder) -> Runtime {
         match &self.store {
             StoreAt::Sqlite(path) => {
                 let began = Instant::now();
                 loop {
                     // A stopped process may keep the file locked for longer than the busy timeout.
                     let failed = match Sqlite::open(path).await {
-                        Ok(store) => match Runtime::builder(store).start().await {
+                        Ok(store) => match with(Runtime::builder(store)).start().await {
                             Ok(runtime) => return runtime,
                             Err(error) => error.to_string(),
                         },
@@ -70,7 +75,7 @@ impl Place {
             }
             StoreAt::Postgres { url, schema } => {
                 let store = Postgres::options(url).schema(schema).timeout(PATIENCE).open().await.expect("a store");
-                Runtime::builder(store).start().await.expect("a client")
+                with(Runtime::builder(store)).start().await.expect("a runtime")
             }
         }
     }
@@ -92,6 +97,7 @@ pub(crate) async fn run(text: &str) {
         Role::Call(round) => calls::call(&place, round).await,
         Role::Serve => services::serve_until(&place, stop).await,
         Role::Watch => services::watch_until(&place, stop).await,
+        Role::Work => slots::work_until(&place, stop).await,
     }
 }
 

@@ -1,4 +1,4 @@
-//! G1 to G4 on a server: the tests of the SQLite store, with the same processes.
+//! G1 to G4 and C24 on a server: the tests of the SQLite store, with the same processes.
 
 #[path = "../../../crash/coordination/mod.rs"]
 mod shared;
@@ -46,4 +46,9 @@ async fn g3_killed_and_stopped_leaders_are_followed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn g4_killed_services_are_gone() {
     on_a_server(shared::killed_services_are_gone).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c24_killed_and_stopped_processes_keep_to_the_slots() {
+    on_a_server(shared::killed_and_stopped_processes_keep_to_the_slots).await;
 }

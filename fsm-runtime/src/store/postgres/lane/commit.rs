@@ -207,8 +207,10 @@ impl Lane {
             }
             let stored = stored.as_mut().map_err(|error| error.clone())?;
             let (current, first) = (stored.rows.remove(&it.ord), stored.entries.remove(&it.ord));
-            if unseen.contains(&it.ord) {
-                return Ok(Verdict::Committed { rows: vec![super::unseen::row(it.change, current)] });
+            if unseen.contains(&it.ord)
+                && let Some(row) = super::unseen::row(it.change, current.clone())
+            {
+                return Ok(Verdict::Committed { rows: vec![row] });
             }
             Ok(judge(0, it, current, first, stored.now))
         };

@@ -3,9 +3,10 @@
 use crate::store::{Change, Entering, Row};
 use std::{collections::BTreeMap, time::SystemTime};
 
-/// The row after `change`, from the present row: that row, if nothing else has changed it since. Otherwise what the change itself says, with
-/// what does not change with it from the present row.
-pub(super) fn row(change: &Change, current: Option<Row>) -> Row {
+/// The row after `change`, from the present row: that row, if nothing else has moved it since, or if the change does not move it.
+/// Otherwise what the change itself says, with what does not change with it from the present row. `None` for a claim of a row that has been
+/// moved since: its worker would run for a visit that is over.
+pub(super) fn row(change: &Change, current: Option<Row>) -> Option<Row> {
     let (incarnation, version, into) = match change {
         Change::Create(it) => (it.incarnation, 1, Some(&it.into)),
         Change::Transition(it) => (it.incarnation, it.version + 1, Some(&it.into)),
@@ -21,17 +22,21 @@ pub(super) fn row(change: &Change, current: Option<Row>) -> Row {
         Change::Rewrite(it) => (it.incarnation, it.version, None),
     };
     let current = current.filter(|current| current.incarnation == incarnation);
-    match current {
-        Some(current) if current.version == version => current,
-        current => {
+    let is_claim = matches!(change, Change::Claim(_));
+    match (current, into) {
+        (Some(current), _) if current.version == version => Some(current),
+        (_, None) if is_claim => None,
+        (Some(current), None) => Some(current),
+        (current, into) => {
             let base = current.unwrap_or_else(|| {
                 let (state, data) = (String::new(), String::new());
                 Row::new(change.key().clone(), incarnation, state, data, SystemTime::UNIX_EPOCH)
             });
-            match (change, into) {
+            Some(match (change, into) {
                 (Change::Transition(it), Some(into)) if it.internal => stayed(base, version, into),
-                _ => moved(base, version, into),
-            }
+                (_, Some(into)) => moved(base, version, into),
+                (_, None) => Row { version, ..base },
+            })
         }
     }
 }
@@ -42,10 +47,8 @@ fn stayed(row: Row, version: u64, into: &Entering) -> Row {
     Row { state, version, schema, data, context, ..row }
 }
 
-fn moved(row: Row, version: u64, into: Option<&Entering>) -> Row {
-    let Some(Entering { state, data, context, schema, timers: _, work: _, remove: _ }) = into else {
-        return Row { version, ..row };
-    };
+fn moved(row: Row, version: u64, into: &Entering) -> Row {
+    let Entering { state, data, context, schema, timers: _, work: _, remove: _ } = into;
     Row {
         version,
         entered: version,
@@ -66,5 +69,37 @@ fn moved(row: Row, version: u64, into: Option<&Entering>) -> Row {
         first_error: None,
         first_error_at: None,
         ..row
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Claim, Key, SaveCheckpoint};
+    use uuid::Uuid;
+
+    fn present(version: u64) -> Row {
+        let row = Row::new(Key::new("Door", "a"), Uuid::nil(), "Shut".into(), "null".into(), SystemTime::UNIX_EPOCH);
+        Row { version, entered: version, ..row }
+    }
+
+    fn claim(version: u64) -> Change {
+        let (key, incarnation) = (Key::new("Door", "a"), Uuid::nil());
+        Change::Claim(Claim { key, incarnation, version, fence: 0, owner: "me".into() })
+    }
+
+    #[test]
+    fn an_unseen_claim_of_a_row_that_has_moved_on_is_void() {
+        assert_eq!(row(&claim(3), Some(present(3))), Some(present(3)));
+        assert_eq!(row(&claim(3), Some(present(4))), None, "its worker would run for another visit");
+        assert_eq!(row(&claim(3), None), None, "the row is gone");
+    }
+
+    #[test]
+    fn other_unseen_changes_that_move_nothing_have_the_present_row() {
+        let (key, incarnation) = (Key::new("Door", "a"), Uuid::nil());
+        let checkpoint =
+            Change::SaveCheckpoint(SaveCheckpoint { key, incarnation, version: 3, fence: 0, checkpoint: "1".into() });
+        assert_eq!(row(&checkpoint, Some(present(4))), Some(present(4)), "no mixture of two versions");
     }
 }
