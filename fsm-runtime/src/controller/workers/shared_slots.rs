@@ -871,6 +871,13 @@ mod tests {
             self.calls.extend(self.process.slots.take_calls().into_iter().map(|call| (call, now)));
         }
 
+        /// Takes an answer into account. Work whose slot is lost ends.
+        fn answered(&mut self, answer: Answer, now: Duration) {
+            if let Some(Loss::Cancel(key)) = self.process.slots.answered(&None, answer, now).0 {
+                self.running.retain(|running| *running != key);
+            }
+        }
+
         /// The work that runs. A suspended process aborts work whose slot is lost as soon as it resumes.
         fn working(&self, now: Duration) -> usize {
             self.running.iter().filter(|key| !self.stopped || self.process.slots.has(&None, key, now)).count()
@@ -899,10 +906,7 @@ mod tests {
                         all[n].answers.extend(store.answer(call, asked));
                     },
                     Step::Answer(n) if !all[n].stopped => if let Some(answer) = all[n].answers.pop_front() {
-                        all[n].process.slots.tick(now).losses.clear();
-                        if let Some(Loss::Cancel(key)) = all[n].process.slots.answered(&None, answer, now).0 {
-                            all[n].running.retain(|running| *running != key);
-                        }
+                        all[n].answered(answer, now);
                     },
                     Step::Want(n) => all[n].wanted += 2,
                     Step::End(n) if !all[n].stopped => if let Some(key) = all[n].running.pop() {
@@ -924,11 +928,11 @@ mod tests {
                 now += Duration::from_millis(50);
                 for it in &mut all {
                     while let Some(answer) = it.answers.pop_front() {
-                        it.process.slots.answered(&None, answer, now);
+                        it.answered(answer, now);
                     }
                     while let Some((call, asked)) = it.calls.pop_front() {
                         if let Some(answer) = store.answer(call, asked) {
-                            it.process.slots.answered(&None, answer, now);
+                            it.answered(answer, now);
                         }
                     }
                     if let Some(key) = it.running.pop() {
