@@ -115,7 +115,7 @@ fn most_at_once(lines: &[Line], faults: &Faults) -> usize {
         let end = end.unwrap_or_else(|| panic!("a call has not ended: {begin:?}"));
         let stops = faults.stops.get(&begin.pid).into_iter().flatten();
         let stopped = stops.filter(|(at, resumed)| *at <= end && begin.at <= *resumed).map(|(at, _)| *at).min();
-        // It may have begun after its process was told to stop.
+        // The call may begin between the request to stop and the signal.
         let end = stopped.unwrap_or(end).max(begin.at);
         changes.extend([(begin.at, true), (end, false)]);
     }

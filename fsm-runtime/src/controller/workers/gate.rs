@@ -127,7 +127,7 @@ impl StateRate {
 }
 
 /// The check of a rate alone, for the benchmark `patterns`.
-#[allow(missing_debug_implementations, reason = "nobody prints it")]
+#[allow(missing_debug_implementations, reason = "only the benchmark uses it")]
 pub struct RateCheck(StateRate);
 
 impl RateCheck {

@@ -4,17 +4,10 @@
 use super::shared_slots::{Answer, Call, QueueId};
 use crate::{
     engine::Engine,
-    store::{NewEphemeral, Notice, StoreError},
+    store::{MAX_KEY_BYTES, NewEphemeral, StoreError},
 };
 use std::{future::pending, mem, pin::Pin, sync::Arc, time::Duration};
-use tokio::{
-    sync::{
-        broadcast::{self, error::RecvError},
-        watch,
-    },
-    task::JoinSet,
-    time::Sleep,
-};
+use tokio::{sync::watch, task::JoinSet, time::Sleep};
 
 /// The kind of the entries.
 const KIND: &str = "slot";
@@ -23,9 +16,6 @@ const KIND: &str = "slot";
 const PAUSE: Duration = Duration::from_millis(10);
 /// The longest time between two notifications, for many waiting queues.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// The limit of the names of queues in bytes, because stores have an index of the names. Longer names are truncated. Limit keys whose
-/// truncated names are equal share their slots.
-const LONGEST_NAME: usize = 1_024;
 
 /// The calls in flight, and the notifications of changed entries.
 pub(in crate::controller) struct SlotEntries {
@@ -39,7 +29,6 @@ pub(in crate::controller) struct SlotEntries {
 
 struct Changes {
     entries: watch::Receiver<()>,
-    notices: broadcast::Receiver<Notice>,
     /// The number of queues in which entries wait for changes.
     waiting: u32,
     /// The pause after a notification.
@@ -67,12 +56,7 @@ impl SlotEntries {
     /// `used` is whether any state has slots over all processes.
     pub(in crate::controller) fn new(engine: Arc<Engine>, holder: &str, used: bool) -> Self {
         let entries = engine.store.ephemerals().filter(|_| used);
-        let changes = entries.map(|entries| Changes {
-            entries: entries.entry_changes(),
-            notices: engine.store.notices(),
-            waiting: 0,
-            pause: None,
-        });
+        let changes = entries.map(|entries| Changes { entries: entries.entry_changes(), waiting: 0, pause: None });
         Self { engine, holder: holder.into(), calls: JoinSet::new(), changes }
     }
 
@@ -138,7 +122,6 @@ impl Changes {
         if self.waiting == 0 && waiting > 0 {
             // The first read of the queue sees earlier changes.
             self.entries.mark_unchanged();
-            self.notices = self.notices.resubscribe();
         }
         self.waiting = waiting;
     }
@@ -152,9 +135,8 @@ impl Changes {
             pause.as_mut().await;
             self.pause = None;
         }
-        tokio::select! {
-            changed = self.entries.changed() => if changed.is_err() { pending().await },
-            notice = self.notices.recv() => if matches!(notice, Err(RecvError::Closed)) { pending().await },
+        if self.entries.changed().await.is_err() {
+            pending::<()>().await;
         }
         self.pause = Some(Box::pin(tokio::time::sleep((PAUSE * self.waiting).min(LONGEST_PAUSE))));
     }
@@ -201,7 +183,8 @@ async fn answer(engine: &Engine, holder: &str, call: Call, asked: Duration) -> O
 }
 
 impl QueueId {
-    /// The name of the queue in the store. The names of machines and states contain no slash, so names of different queues differ.
+    /// The name of the queue in the store. The names of machines and states contain no slash, so names of different queues differ. Stores
+    /// limit names: longer ones are truncated, and limit keys whose truncated names are equal share their slots.
     fn name(&self) -> String {
         let Self { machine, state, lane } = self;
         let mut name = match lane {
@@ -209,7 +192,7 @@ impl QueueId {
             Some(key) => format!("{machine}/{state}/{}", key.replace('\0', "\u{FFFD}")),
             None => format!("{machine}/{state}"),
         };
-        name.truncate(name.floor_char_boundary(LONGEST_NAME));
+        name.truncate(name.floor_char_boundary(MAX_KEY_BYTES));
         name
     }
 }
