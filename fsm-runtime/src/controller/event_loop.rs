@@ -160,7 +160,7 @@ impl EventLoop {
     /// Ends everything: workers have `timeout` to finish, then their grace period, then they are aborted.
     pub(super) async fn stop(&mut self, timeout: Duration) -> Shutdown {
         let clock = self.engine.clock.clone();
-        self.workers.drain();
+        self.workers.drain(&self.queue);
         let finished = clock.timeout(timeout, self.until_quiet()).await.is_some();
         let unfinished = self.workers.attempts();
         if !finished {
@@ -503,7 +503,7 @@ impl EventLoop {
     }
 
     fn start_worker(&mut self, row: Row) {
-        if let Some(attempt) = self.workers.start(row) {
+        if let Some(attempt) = self.workers.start(row, &mut self.queue) {
             // Any change since the claim has notified us already, or will.
             self.follow_up(&attempt.row, Some(Visit::of(&attempt.row)));
         }

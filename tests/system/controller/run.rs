@@ -4,10 +4,10 @@
 use super::{HOUR, PATIENCE};
 use crate::job::{Call, Calls, Do, Job, Puppets, job, puppets, queued};
 use fsm_runtime::{
-    Machines, Runtime,
+    Machines, Policy, Runtime,
     clock::ManualClock,
     store::{
-        Buckets, Change, ChangedKeys, Count, Cursor, Definition, Due, Filter, Group, Held as HeldRow, HistoryEntry,
+        Buckets, Change, ChangedKeys, Count, Cursor, Definition, Due, Ephemerals, Filter, Group, Held as HeldRow, HistoryEntry,
         HistoryQuery, InUse, Key, Lapsed, Lease, LocalChanges, Notice, Operation, OperationEntry, Page, Presence,
         Process, Prune, Renewal, Renewed, Row, Scope, Store, StoreError, StoreFuture, Verdict, sqlite::Sqlite,
     },
@@ -216,6 +216,10 @@ impl Store for Held {
     fn presence(&self) -> Option<&dyn Presence> {
         self.inner.presence()
     }
+
+    fn ephemerals(&self) -> Option<&dyn Ephemerals> {
+        self.inner.ephemerals()
+    }
 }
 
 struct World {
@@ -238,10 +242,16 @@ fn held(inner: Sqlite) -> (Held, Arc<Seen>, mpsc::UnboundedReceiver<Key>) {
 
 impl World {
     async fn new() -> Self {
+        Self::with_policy(Sqlite::in_memory().unwrap(), Policy::new()).await
+    }
+
+    /// `policy` is that of the state `Running`.
+    async fn with_policy(inner: Sqlite, policy: Policy) -> Self {
         let (workers, calls) = puppets();
-        let (store, seen, done) = held(Sqlite::in_memory().unwrap());
+        let (store, seen, done) = held(inner);
         // No scan makes up for a missed look.
         let builder = Runtime::builder(store).machine::<Job, Puppets>(workers).poll_interval(HOUR * 10);
+        let builder = builder.policy::<job::Running>(policy);
         let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
         let runtime = builder.clock(clock.clock()).start().await.unwrap();
         Self { jobs: runtime.machines(), runtime, calls, clock, seen, done }
@@ -332,6 +342,39 @@ async fn c12_a_claim_during_the_stop_is_released() {
     let row = world.stop(call).await;
     assert!(row.fence > 0, "it was claimed");
     assert_eq!((row.attempt, row.owner, row.retry_at.is_some()), (0, None, true));
+}
+
+/// A step in flight at the shutdown has a slot, and its worker does not start. Other processes can have the slot while workers drain.
+#[tokio::test]
+async fn c24_a_shutdown_frees_the_slots_of_work_that_has_not_begun() {
+    // The look that follows the grant of the slot is in flight, or the claim.
+    for steps in [1, 2] {
+        let store = Sqlite::in_memory().unwrap();
+        let mut world = World::with_policy(store.clone(), Policy::new().concurrency_over_all(2)).await;
+        let mut call = world.one_at_work_and_one_due().await;
+        for _ in 0..steps {
+            world.seen.permits.add_permits(1);
+            world.done(HELD).await;
+        }
+        let entries = async || {
+            let entries = store.ephemerals().unwrap();
+            entries.entries("slot", None, None, 9, world.clock.clock().now()).await.unwrap().len()
+        };
+        assert_eq!(entries().await, 2, "{steps}");
+        let runtime = world.runtime.clone();
+        let stopping = tokio::spawn(async move { runtime.shutdown(HOUR).await });
+        call.draining().await;
+        world.seen.permits.add_permits(1_000);
+        let freed = async {
+            while entries().await > 1 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, freed).await.expect("the slot is freed while the worker drains");
+        call.tell(Do::Finish(1));
+        tokio::time::timeout(PATIENCE, stopping).await.expect("the shutdown ends").unwrap();
+        assert_eq!(entries().await, 0, "{steps}");
+    }
 }
 
 #[tokio::test]

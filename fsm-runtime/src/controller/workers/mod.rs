@@ -185,11 +185,12 @@ impl Workers {
 
     /// Decides whether `row`, whose work is due, may be claimed, and takes a slot for it.
     pub(super) fn admit(&mut self, row: &Row, me: &str, has_lease: bool, queue: &mut WorkQueue) -> Admission {
+        if self.draining.is_cancelled() {
+            self.free_slot(&row.key, queue);
+            return Admission::ShuttingDown;
+        }
         if !self.take_slot(row, queue) {
             return Admission::NoSlot;
-        }
-        if self.draining.is_cancelled() {
-            return Admission::ShuttingDown;
         }
         if !has_lease {
             self.free_slot(&row.key, queue);
@@ -225,9 +226,10 @@ impl Workers {
     }
 
     /// Starts the worker of the claimed `row`. Returns its attempt; `None` while the process shuts down.
-    pub(super) fn start(&mut self, row: Row) -> Option<Arc<Attempt>> {
+    pub(super) fn start(&mut self, row: Row, queue: &mut WorkQueue) -> Option<Arc<Attempt>> {
         let driver = self.driver(&row.key)?.clone();
         if self.draining.is_cancelled() {
+            self.free_slot(&row.key, queue);
             self.unused.push(row);
             return None;
         }
@@ -350,9 +352,11 @@ impl Workers {
     }
 
     /// Begins a shutdown: no more claims, and workers learn that the process drains.
-    pub(super) fn drain(&mut self) {
+    pub(super) fn drain(&mut self, queue: &WorkQueue) {
         self.draining.cancel();
         self.slots.close();
+        let Self { slots, running, .. } = self;
+        slots.retain(|key| running.contains(key) || queue.is_in_flight(key), self.engine.clock.elapsed());
     }
 
     /// The attempts of the running workers.
@@ -457,6 +461,9 @@ impl Workers {
 
     /// Gives free slots to waiting instances, which are looked at then.
     fn grant_slots(&mut self, machine: &str, queue: &mut WorkQueue) {
+        if self.draining.is_cancelled() {
+            return;
+        }
         let now = self.engine.clock.elapsed();
         while let Some(next) = self.slots.grant_next(machine, now) {
             self.engine.held_back.remove(&next);
