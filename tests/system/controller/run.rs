@@ -7,9 +7,10 @@ use fsm_runtime::{
     Machines, Policy, Runtime,
     clock::ManualClock,
     store::{
-        Buckets, Change, ChangedKeys, Count, Cursor, Definition, Due, Ephemerals, Filter, Group, Held as HeldRow, HistoryEntry,
-        HistoryQuery, InUse, Key, Lapsed, Lease, LocalChanges, Notice, Operation, OperationEntry, Page, Presence,
-        Process, Prune, Renewal, Renewed, Row, Scope, Store, StoreError, StoreFuture, Verdict, sqlite::Sqlite,
+        Buckets, Change, ChangedKeys, Count, Cursor, Definition, Due, Ephemerals, Filter, Group, Held as HeldRow,
+        HistoryEntry, HistoryQuery, InUse, Key, Lapsed, Lease, LocalChanges, Notice, Operation, OperationEntry, Page,
+        Presence, Process, Prune, Renewal, Renewed, Row, Scope, Store, StoreError, StoreFuture, Verdict,
+        sqlite::Sqlite,
     },
 };
 use std::{
