@@ -9,6 +9,7 @@
 #![allow(clippy::missing_panics_doc, clippy::must_use_candidate)]
 
 mod find;
+mod messages;
 mod pooler;
 mod proxy;
 

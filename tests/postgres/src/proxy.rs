@@ -1,5 +1,6 @@
 //! A proxy between a store and its server, which loses what a test says.
 
+use crate::messages::Messages;
 use std::{
     collections::HashMap,
     net::SocketAddr,
@@ -26,7 +27,7 @@ pub struct Proxy {
 
 #[derive(Debug, Default)]
 struct Faults {
-    /// The next connections that send COMMIT are cut after the server has it, and before its answer.
+    /// The next connections that commit a transaction of a store are cut after the server has it, and before its answer.
     commits: AtomicU32,
     /// How many were.
     cut: AtomicU32,
@@ -65,12 +66,12 @@ impl Proxy {
         self.port
     }
 
-    /// Cuts the next connection that sends COMMIT: the server gets it, and its answer is lost.
+    /// Cuts the next connection that commits a transaction of a store: the server gets it, and its answer is lost.
     pub fn cut_next_commit(&self) {
         self.cut_commits(1);
     }
 
-    /// Cuts the next `count` connections that send COMMIT.
+    /// Cuts the next `count` connections that commit a transaction of a store.
     pub fn cut_commits(&self, count: u32) {
         self.faults.commits.fetch_add(count, Ordering::SeqCst);
     }
@@ -174,7 +175,7 @@ async fn forward(client: TcpStream, server: TcpStream, faults: &Faults, link: &L
     let (mut from_server, mut to_server) = server.into_split();
     let up = async {
         let mut bytes = vec![0; 64 << 10];
-        let mut is_first = true;
+        let (mut is_first, mut messages) = (true, Messages::default());
         while let Ok(length @ 1..) = from_client.read(&mut bytes).await {
             let sent = &bytes[..length];
             if std::mem::take(&mut is_first) {
@@ -183,7 +184,7 @@ async fn forward(client: TcpStream, server: TcpStream, faults: &Faults, link: &L
             if faults.drops(link) {
                 continue;
             }
-            let cut = sent.windows(7).any(|window| window == b"COMMIT\0") && take(&faults.commits);
+            let cut = messages.add(sent) && take(&faults.commits);
             if to_server.write_all(sent).await.is_err() {
                 return;
             }

@@ -273,7 +273,7 @@ async fn n8_an_unresolved_batch_does_not_answer_for_the_next() {
     let (server, schema) = (Server::shared(), Server::shared().new_schema());
     let proxy = Proxy::start(server.port()).await;
     let options =
-        Postgres::options(server.url_at(proxy.port())).schema(&schema).lanes(1).timeout(Duration::from_millis(1));
+        Postgres::options(server.url_at(proxy.port())).schema(&schema).lanes(1).timeout(Duration::from_secs(1));
     let store = options.open().await.unwrap();
     committed(&store, vec![Change::Create(create("a"))]).await;
     let admin = server.connect().await;

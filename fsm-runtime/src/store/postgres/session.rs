@@ -93,6 +93,11 @@ impl Connected {
         Self { client, target: target.clone(), texts: texts.clone(), prepared: Mutex::default() }
     }
 
+    /// Whether a pooler is between, which keeps no settings of a session.
+    pub(super) fn is_pooled(&self) -> bool {
+        self.target.pooled
+    }
+
     /// Prepares the statement, if it is not prepared yet, so that sending it needs no answer before.
     pub(super) async fn prepare(&self, statement: &Statement<'_>) -> Result<(), Failure> {
         if self.target.pooled || self.prepared.lock().contains_key(&statement.template) {

@@ -8,24 +8,38 @@ use tokio_postgres::types::{ToSql, Type};
 pub(super) struct Statement<'a> {
     /// The text, with placeholders for names of the store; it identifies the prepared statement.
     pub(super) template: Cow<'static, str>,
-    values: Vec<(Box<dyn ToSql + Sync + Send + 'a>, Type)>,
+    /// The text with which it is a transaction of its own; it has the number of the batch as one more parameter.
+    alone: Option<&'static str>,
+    values: Vec<(Arc<dyn ToSql + Sync + Send + 'a>, Type)>,
 }
 
 impl<'a> Statement<'a> {
     pub(super) fn new(template: impl Into<Cow<'static, str>>) -> Self {
-        Self { template: template.into(), values: Vec::new() }
+        Self { template: template.into(), alone: None, values: Vec::new() }
     }
 
     /// The next parameter.
     pub(super) fn with(mut self, value: impl ToSql + Sync + Send + 'a, of: Type) -> Self {
-        self.values.push((Box::new(value), of));
+        self.values.push((Arc::new(value), of));
         self
     }
 
     /// Adds a parameter to a statement whose text is not complete, and returns its name.
     pub(super) fn add(&mut self, value: impl ToSql + Sync + Send + 'a, of: Type) -> String {
-        self.values.push((Box::new(value), of));
+        self.values.push((Arc::new(value), of));
         format!("${}", self.values.len())
+    }
+
+    /// Sets the text with which the statement is a transaction of its own.
+    pub(super) fn or_alone(mut self, template: &'static str) -> Self {
+        self.alone = Some(template);
+        self
+    }
+
+    /// The statement as a transaction of its own, which is batch `number` of its lane.
+    pub(super) fn alone(&self, number: i64) -> Option<Self> {
+        let template = self.alone?.into();
+        Some(Self { template, alone: None, values: self.values.clone() }.number(number))
     }
 
     /// The same parameters, with this text.

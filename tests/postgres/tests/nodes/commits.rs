@@ -2,7 +2,8 @@
 
 use super::soon;
 use fsm_runtime::store::{
-    Cause, Change, Create, Entering, HistoryQuery, Key, Origin, Row, Store, Transition, Verdict, postgres::Postgres,
+    Cause, Change, Create, Entering, Group, HistoryQuery, Key, Origin, Row, Store, Transition, Verdict,
+    postgres::Postgres,
 };
 use std::time::SystemTime;
 use tests_postgres::{Proxy, Server};
@@ -98,27 +99,29 @@ async fn n8_a_thousand_lost_answers_are_resolved() {
     assert_eq!(u64::from(cut), NODES * CHANGES, "each answer was lost");
 }
 
-/// The transaction whose answer was lost waits for a lock, so that it is open when the node asks how it ended.
+/// The transaction whose answer was lost waits for a lock, so that it is open when the node asks how it ended. A transaction of several
+/// statements has locked the lane's row before, and is waited for. One of a single statement has not: it is fenced off, and the change
+/// is sent again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn n9_an_open_transaction_is_waited_for() {
+async fn n9_an_open_transaction_is_waited_for_or_fenced_off() {
     let (server, schema) = (Server::shared(), Server::shared().new_schema());
     let proxy = Proxy::start(server.port()).await;
     let store = Postgres::options(server.url_at(proxy.port())).schema(&schema).open().await.unwrap();
-    let mut row = committed(&store, create("a")).await;
+    let mut rows = [committed(&store, create("a")).await, committed(&store, create("b")).await];
     // In a transaction, a session sees the activity of its beginning.
     let (foreign, observer) = (server.connect().await, server.connect().await);
     let waiting =
         "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'fsm lane' AND wait_event_type = 'Lock'";
     // It can go on; or the server ends it, because it waits for too long.
-    for is_released in [true, false] {
+    for (is_released, changed) in [(true, 1), (false, 1), (true, 2), (false, 2)] {
         foreign.batch_execute(&format!("BEGIN; SELECT 1 FROM {schema}.instances FOR UPDATE")).await.unwrap();
         proxy.cut_next_commit();
         let committing = tokio::spawn({
-            let (store, change) = (store.clone(), fire(&row));
-            async move { committed(&store, change).await }
+            let (store, changes) = (store.clone(), rows[..changed].iter().map(fire).collect());
+            async move { store.commit(vec![Group { changes }], SystemTime::now()).await.unwrap().remove(0) }
         });
         let (cut, waiters) = (proxy.cut(), if is_released { 2 } else { 1 });
-        super::until("the transaction, and the question for its end, wait", async || {
+        super::until("the transaction, and what follows it, wait", async || {
             proxy.cut() >= cut && observer.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) >= waiters
         })
         .await;
@@ -129,11 +132,18 @@ async fn n9_an_open_transaction_is_waited_for() {
             .await;
         }
         foreign.batch_execute("COMMIT").await.unwrap();
-        let version = row.version;
-        row = soon("the answer", committing).await.unwrap();
-        assert_eq!(row.version, version + 1);
+        let Verdict::Committed { rows: now } = soon("the answer", committing).await.unwrap() else {
+            panic!("not committed")
+        };
+        for (row, now) in rows.iter_mut().zip(now) {
+            assert_eq!((now.version, &now.key), (row.version + 1, &row.key));
+            *row = now;
+        }
     }
-    let history = store.history(HistoryQuery { key: Some(row.key), ..HistoryQuery::new() }).await.unwrap();
-    assert_eq!(history.iter().map(|entry| entry.version).collect::<Vec<_>>(), [1, 2, 3]);
-    assert_eq!(proxy.cut(), 2);
+    for row in rows {
+        let version = row.version;
+        let history = store.history(HistoryQuery { key: Some(row.key), ..HistoryQuery::new() }).await.unwrap();
+        assert!(history.iter().map(|entry| entry.version).eq(1..=version), "{history:?}");
+    }
+    assert_eq!(proxy.cut(), 4);
 }

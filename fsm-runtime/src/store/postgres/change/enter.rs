@@ -1,6 +1,6 @@
 //! Transitions and overrides. An internal transition stays in its state: the visit, the timers and the claim of the worker continue.
 
-use super::{Batch, NO_DATA, Numbered, columns, common, of_kind, of_moved, template, timers};
+use super::{Batch, NO_DATA, Numbered, Template, columns, common, of_kind, of_moved, timers};
 use crate::store::{
     Cause, Change, Entering, HistoryKind, Origin, Override, Row, Transition,
     postgres::{
@@ -129,7 +129,7 @@ const KEYED: &str = ", keyed AS (
 
 /// The forms of a statement of moves. Parts that no move of a batch needs are left out, because the server has to set up each part for each
 /// batch.
-struct Forms([String; 4]);
+struct Forms([Template; 4]);
 
 impl Forms {
     /// The forms of `action`, which changes the row. `returned` are the columns of the changed row, and `shown` those that the statement
@@ -148,12 +148,12 @@ impl Forms {
                 ("{timers}", &running),
                 ("{timer_at}", &timer_at),
             ];
-            template(include_str!("enter.sql"), &parts)
+            Template::new(include_str!("enter.sql"), &parts)
         };
         Self([form(false, false), form(true, false), form(false, true), form(true, true)])
     }
 
-    fn of(&self, moves: &[(Numbered<'_>, Move<'_>)]) -> &str {
+    fn of(&self, moves: &[(Numbered<'_>, Move<'_>)]) -> &Template {
         let timers = moves.iter().any(|(_, to)| !to.into.timers.is_empty());
         let keys = moves.iter().any(|(_, to)| to.idempotency_key.is_some());
         let [plain, with_timers, with_keys, with_both] = &self.0;

@@ -1,8 +1,8 @@
 -- Transitions and overrides. A column with one value for all rows is sent as an array of one item, because each item of an array costs the
--- server time.
-WITH asked AS MATERIALIZED (
+-- server time. Without volatile functions, the server joins the values to the rows without storing them before.
+WITH asked AS (
     SELECT a.*, {patch} AS patch FROM (
-    SELECT a.*, coalesce(a.asked_at, clock_timestamp()) AS now FROM (
+    SELECT a.*, coalesce(a.asked_at, statement_timestamp()) AS now FROM (
     SELECT a.ord, a.id, a.incarnation, a.asked_at, a.version, a.claim, a.data, a.context, a.timers, a.key, a.actor, a.trace, a.not_before,
         coalesce(a.machine, ($2::text[])[1]) AS machine, coalesce(a.state, ($10::text[])[1]) AS state,
         coalesce(a.schema, ($11::bigint[])[1]) AS schema, coalesce(a.keeps_context, ($14::boolean[])[1]) AS keeps_context,

@@ -1,6 +1,6 @@
 //! Changes of rows that stay in their state.
 
-use super::{Batch, Numbered, common, of_kind, template, timers};
+use super::{Batch, Numbered, Template, common, of_kind, timers};
 use crate::store::{
     Arm, Attempts, Cause, Change, Claim, Disarm, Hold, Note, Purge, Release, Rewrite, SaveCheckpoint, SetDesiredState,
     postgres::{
@@ -18,12 +18,12 @@ const UNCHANGED: &str =
 
 /// A statement of `change.sql`. `set` is the change, `condition` begins with `AND` or is empty, `fields` are the names and types of its
 /// values.
-fn of(set: &str, condition: &str, fields: &[(&str, &str)]) -> String {
+fn of(set: &str, condition: &str, fields: &[(&str, &str)]) -> Template {
     let action = format!("UPDATE {{schema}}.instances i SET {set} FROM asked a WHERE {UNCHANGED} {condition}");
     let arrays =
         (14..).zip(fields).map(|(number, (_, of))| format!(", ${number}::{of}[]")).collect::<Vec<_>>().concat();
     let names = fields.iter().map(|(name, _)| [", ", name].concat()).collect::<Vec<_>>().concat();
-    template(include_str!("change.sql"), &[("{action}", &action), ("{arrays}", &arrays), ("{fields}", &names)])
+    Template::new(include_str!("change.sql"), &[("{action}", &action), ("{arrays}", &arrays), ("{fields}", &names)])
 }
 
 /// The note of a change, as columns of the history.
@@ -45,7 +45,7 @@ impl<'a> Noted<'a> {
 
 /// A statement with the columns that all statements of this file have: the version and the note.
 fn change<'a, T>(
-    template: &'static str,
+    template: &'static Template,
     batch: Batch,
     changes: &[(Numbered<'a>, T)],
     read_as: impl Fn(&T) -> (Uuid, u64),
@@ -65,7 +65,7 @@ fn change<'a, T>(
 /// While the lease of the owner is live, only the owner can claim the row. The leases of other owners are locked first, so that the claim
 /// sees a concurrent renewal, and a later renewal waits.
 pub(super) fn claim<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Statement<'a>> {
-    static TEMPLATE: LazyLock<String> = LazyLock::new(|| {
+    static TEMPLATE: LazyLock<Template> = LazyLock::new(|| {
         let (crash, crashed) = (Claim::CRASH, "i.owner <> a.owner AND i.attempt > 0");
         of(
             &format!(
@@ -105,7 +105,7 @@ pub(super) fn claim<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Statement
 }
 
 pub(super) fn release<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Statement<'a>> {
-    static TEMPLATE: LazyLock<String> = LazyLock::new(|| {
+    static TEMPLATE: LazyLock<Template> = LazyLock::new(|| {
         of(
             "owner = NULL, retry_at = a.now + a.retry * interval '1 microsecond',
              attempt = CASE a.attempts WHEN 'keep' THEN i.attempt WHEN 'give back' THEN greatest(i.attempt - 1, 0) ELSE 0 END,
@@ -148,7 +148,7 @@ pub(super) fn release<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Stateme
 
 /// A released row keeps the fence of its last claim, but has no owner.
 pub(super) fn checkpoint<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Statement<'a>> {
-    static TEMPLATE: LazyLock<String> = LazyLock::new(|| {
+    static TEMPLATE: LazyLock<Template> = LazyLock::new(|| {
         of(
             "checkpoint = a.checkpoint",
             "AND i.fence = a.claim AND i.owner IS NOT NULL",
@@ -170,7 +170,7 @@ pub(super) fn checkpoint<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Stat
 }
 
 pub(super) fn arm<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Statement<'a>> {
-    static TEMPLATE: LazyLock<String> = LazyLock::new(|| {
+    static TEMPLATE: LazyLock<Template> = LazyLock::new(|| {
         // Timers that already run are kept.
         let running = timers::running(timers::PATCH, "i.timers");
         let [all, timer_at] = timers::columns(&running);
@@ -204,7 +204,7 @@ pub(super) fn arm<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Statement<'
 }
 
 pub(super) fn disarm<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Statement<'a>> {
-    static TEMPLATE: LazyLock<String> = LazyLock::new(|| {
+    static TEMPLATE: LazyLock<Template> = LazyLock::new(|| {
         let due = "AND a.now >= coalesce(a.not_before, a.now)";
         let left = "i.timers::jsonb - a.timer";
         let [timers, timer_at] = timers::columns(&timers::running(left, "NULL"));
@@ -228,7 +228,7 @@ pub(super) fn disarm<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Statemen
 }
 
 pub(super) fn set_desired_state<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Statement<'a>> {
-    static TEMPLATE: LazyLock<String> = LazyLock::new(|| {
+    static TEMPLATE: LazyLock<Template> = LazyLock::new(|| {
         of(
             "desired = a.desired, desired_by = a.desired_by, desired_at = a.now + a.due * interval '1 microsecond'",
             "AND i.desired IS NOT DISTINCT FROM a.seen",
@@ -252,7 +252,7 @@ pub(super) fn set_desired_state<'a>(changes: &[Numbered<'a>], batch: Batch) -> V
 }
 
 pub(super) fn hold<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Statement<'a>> {
-    static TEMPLATE: LazyLock<String> = LazyLock::new(|| {
+    static TEMPLATE: LazyLock<Template> = LazyLock::new(|| {
         of("hold = a.hold", "AND i.hold IS NOT DISTINCT FROM a.seen", &[("seen", "text"), ("hold", "text")])
     });
     let holds = of_kind(changes, |change| match change {
@@ -270,7 +270,7 @@ pub(super) fn hold<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Statement<
 }
 
 pub(super) fn rewrite<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Statement<'a>> {
-    static TEMPLATE: LazyLock<String> = LazyLock::new(|| {
+    static TEMPLATE: LazyLock<Template> = LazyLock::new(|| {
         of(
             "state = a.state, data = a.data, schema = a.schema, context = a.context",
             "AND i.schema < a.schema",
@@ -294,7 +294,7 @@ pub(super) fn rewrite<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Stateme
 }
 
 pub(super) fn purge<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Statement<'a>> {
-    static TEMPLATE: LazyLock<String> = LazyLock::new(|| template(include_str!("purge.sql"), &[]));
+    static TEMPLATE: LazyLock<Template> = LazyLock::new(|| Template::new(include_str!("purge.sql"), &[]));
     let purges = of_kind(changes, |change| match change {
         Change::Purge(purge) => Some(purge),
         _ => None,

@@ -29,17 +29,36 @@ pub(super) struct Batch {
     pub(super) whole: bool,
 }
 
-const OUTCOME: &str = include_str!("outcome.sql");
+/// Whether the sequences are ahead of all numbers that were given out before a failover.
+pub(super) const SEQUENCES_ARE_AHEAD: &str = "(SELECT m.value FROM {schema}.meta m WHERE m.name = 'timeline')
+        >= ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::bigint";
 
-/// A statement of a change with its parts.
-fn template(text: &str, parts: &[(&str, &str)]) -> String {
-    // The numbers of the history entries that the statement has written.
-    let told = if text.contains("told AS (") { "ARRAY(SELECT t.sequence FROM told t)" } else { "NULL::bigint[]" };
-    let mut filled = text.replace("{outcome}", OUTCOME).replace("{told}", told);
-    for (name, part) in parts {
-        filled = filled.replace(name, part);
+/// The two texts of the statement of a change.
+struct Template {
+    /// As one of the statements of a transaction.
+    in_transaction: String,
+    /// As a transaction of its own, with the number of its batch as one more parameter.
+    alone: String,
+}
+
+impl Template {
+    fn new(text: &str, parts: &[(&str, &str)]) -> Self {
+        let filled = |outcome: &str| {
+            // The numbers of the history entries that the statement has written.
+            let told =
+                if text.contains("told AS (") { "ARRAY(SELECT t.sequence FROM told t)" } else { "NULL::bigint[]" };
+            let mut filled = text.replace("{outcome}", outcome).replace("{told}", told);
+            for (name, part) in parts {
+                filled = filled.replace(name, part);
+            }
+            filled.replace("{i.columns}", COLUMNS).replace("{m.columns}", &of_moved(COLUMNS))
+        };
+        let in_transaction = filled(include_str!("outcome.sql"));
+        let batch = (1..100).find(|number| !in_transaction.contains(&format!("${number}"))).unwrap_or(0);
+        let alone = filled(include_str!("alone.sql"));
+        let alone = alone.replace("{batch}", &format!("${batch}")).replace("{sequences}", SEQUENCES_ARE_AHEAD);
+        Self { in_transaction, alone }
     }
-    filled.replace("{i.columns}", COLUMNS).replace("{m.columns}", &of_moved(COLUMNS))
 }
 
 /// The columns of the row, from the changed rows.
@@ -118,12 +137,13 @@ fn of_kind<'a, 'b, T: 'a>(
 
 /// A statement with the columns that all kinds have: the place, the key, the incarnation and the caller's time.
 fn common<'a, T>(
-    template: &'static str,
+    template: &'static Template,
     batch: Batch,
     changes: &[(Numbered<'a>, T)],
     incarnation: impl Fn(&T) -> Uuid,
 ) -> Statement<'a> {
-    Statement::new(template)
+    Statement::new(&*template.in_transaction)
+        .or_alone(&template.alone)
         .numbers_4(changes.iter().map(|(it, _)| it.ord))
         .once(changes.iter().map(|(it, _)| &*it.change.key().machine), Type::TEXT_ARRAY)
         .texts(changes.iter().map(|(it, _)| &*it.change.key().id))
@@ -189,7 +209,7 @@ impl<'a> Statement<'a> {
 }
 
 fn create<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Statement<'a>> {
-    static TEMPLATE: LazyLock<String> = LazyLock::new(|| {
+    static TEMPLATE: LazyLock<Template> = LazyLock::new(|| {
         let [running, timer_at] = timers::changed(["NULL", "NULL"]);
         let parts = [
             ("{i.columns}", &*columns(&[NO_DATA])),
@@ -197,7 +217,7 @@ fn create<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Statement<'a>> {
             ("{timers}", &running),
             ("{timer_at}", &timer_at),
         ];
-        template(include_str!("create.sql"), &parts)
+        Template::new(include_str!("create.sql"), &parts)
     });
     let creations = of_kind(changes, |change| match change {
         Change::Create(create) => Some(create),
@@ -289,7 +309,9 @@ mod tests {
             (0..).zip(&changes).map(|(ord, change)| Numbered { ord, change, now: None }).collect();
         let statements = statements(&numbered, Batch { lane: Uuid::nil(), whole: false });
         assert_eq!(statements.len(), 1);
-        let text = Texts::new("fsm").fill(&statements[0].template);
-        assert!(!text.contains(['{', '}']), "{text}");
+        for statement in [&statements[0], &statements[0].alone(1).unwrap()] {
+            let text = Texts::new("fsm").fill(&statement.template);
+            assert!(!text.contains(['{', '}']), "{text}");
+        }
     }
 }

@@ -1,24 +1,27 @@
 //! One transaction, sent in one burst: no lock is held while this process thinks, or is stopped.
 
 use super::super::{
+    change::SEQUENCES_ARE_AHEAD,
     failure::{Failure, Kind},
     session::{Connected, together},
     statement::Statement,
 };
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, sync::LazyLock};
 use tokio_postgres::{Row, types::Type};
 use uuid::Uuid;
 
 /// Writes the number of the batch into the lane's row, before any number of the sequences is taken: the transaction has its id then,
 /// which the readers of the history rely on. A division by zero ends the transaction if there is no such row, if a later batch has been
 /// decided, or if the server has failed over and the sequences are not ahead of what the former primary may have given out.
-const LANE: &str = "
-WITH mine AS (
-    UPDATE {schema}.lanes SET batch = $2, missed = '{}', seen = clock_timestamp()
-    WHERE lane = $1 AND batch < $2 AND (SELECT m.value FROM {schema}.meta m WHERE m.name = 'timeline')
-        >= ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::bigint
-    RETURNING 1)
-SELECT 1 / count(*)::int FROM mine";
+static LANE: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "WITH mine AS (
+            UPDATE {{schema}}.lanes SET batch = $2, missed = '{{}}', seen = clock_timestamp()
+            WHERE lane = $1 AND batch < $2 AND {SEQUENCES_ARE_AHEAD}
+            RETURNING 1)
+        SELECT 1 / count(*)::int FROM mine"
+    )
+});
 
 /// How a transaction ended.
 pub(super) enum Sent {
@@ -55,7 +58,13 @@ pub(super) async fn send(
     statements: &[Statement<'_>],
     end: End,
 ) -> Result<Sent, Failure> {
-    let mark = Statement::new(LANE).with(lane, Type::UUID).number(number);
+    if let ([only], End::Commit) = (statements, end)
+        && !connected.is_pooled()
+        && let Some(statement) = only.alone(number)
+    {
+        return send_alone(connected, &statement).await;
+    }
+    let mark = Statement::new(&**LANE).with(lane, Type::UUID).number(number);
     for statement in statements.iter().chain([&mark]) {
         connected.prepare(statement).await?;
     }
@@ -93,6 +102,20 @@ pub(super) async fn send(
     }
     rows.truncate(sent);
     Ok(Sent::Committed(rows.split_off(2)))
+}
+
+/// Sends a batch of one statement, which needs no BEGIN and no COMMIT. In it, too, a change of a row precedes the first number of the
+/// history's sequence.
+async fn send_alone(connected: &Connected, statement: &Statement<'_>) -> Result<Sent, Failure> {
+    connected.prepare(statement).await?;
+    Ok(match connected.query(statement).await {
+        Ok(rows) => Sent::Committed(vec![rows]),
+        Err(failure) => match failure.kind {
+            Kind::Lost => Sent::Unknown(failure),
+            Kind::Unmet => Sent::Unprepared,
+            _ => Sent::Failed { place: 0, failure },
+        },
+    })
 }
 
 fn is_lost(answer: &Result<Vec<Row>, Failure>) -> bool {
