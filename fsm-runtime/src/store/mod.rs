@@ -30,6 +30,7 @@ mod operation;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 mod query;
+mod replies;
 mod request;
 mod row;
 mod shard;

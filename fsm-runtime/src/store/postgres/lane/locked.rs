@@ -2,7 +2,7 @@
 //! the changes of the rows that it has locked.
 
 use super::{Job, commit::Lane};
-use crate::store::{Key, StoreError};
+use crate::store::{Key, StoreError, replies::Replies};
 use std::{
     collections::{HashSet, VecDeque},
     time::{Duration, Instant},
@@ -55,7 +55,7 @@ impl Locked {
                 self.jobs.push_back(job);
             } else {
                 let store = lane.core.target.name.clone();
-                let _ = job.reply.send(Err(StoreError::Busy { store, waited, holder: None }));
+                Replies::new(vec![(job.reply, Err(StoreError::Busy { store, waited, holder: None }))]).send();
             }
         }
         let locked = lane.locked(self.jobs.iter().flat_map(keys)).await;

@@ -4,6 +4,7 @@ mod batch;
 mod burst;
 mod commit;
 mod locked;
+mod queue;
 mod unseen;
 mod with;
 
@@ -13,17 +14,21 @@ use super::{
     connect::Role,
     core::{Core, Driver},
 };
-use crate::store::{Group, StoreError, Verdict};
+use crate::{
+    clock::FOREVER,
+    store::{
+        Group, StoreError, Verdict,
+        replies::{self, Replies},
+    },
+};
+use commit::Answer;
 use std::{
     collections::VecDeque,
-    pin::pin,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
-/// Groups that wait in a lane before callers wait to add more.
-const QUEUE: usize = 4_096;
 /// The most groups in one transaction.
 const BATCH: usize = 256;
 /// The size of a batch from which its callers are expected to add more soon.
@@ -37,19 +42,19 @@ pub(super) struct Job {
     now: Option<SystemTime>,
     /// When the caller called.
     since: Instant,
-    reply: oneshot::Sender<Result<Verdict, StoreError>>,
+    reply: replies::Sender<Answer>,
 }
 
 /// The lanes of a store. The groups of one key always go to the same lane, so that they keep their order.
 pub(super) struct Lanes {
     core: Arc<Core>,
-    queues: Vec<mpsc::Sender<Job>>,
+    queues: Vec<queue::Sender>,
 }
 
 impl Lanes {
     pub(super) fn start(core: &Arc<Core>, driver: &Driver) -> Self {
         let queues = (0..core.options.lanes).map(|_| {
-            let (queue, jobs) = mpsc::channel(QUEUE);
+            let (queue, jobs) = queue::queue();
             driver.spawn(run(commit::Lane::new(core.clone(), Role::Lane), jobs));
             queue
         });
@@ -77,14 +82,16 @@ impl Lanes {
             let lane = first.filter(|_| one_lane).unwrap_or_else(|| self.lane_of(change.key()));
             let (reply, answer) = oneshot::channel();
             let queue = self.queues.get(lane).ok_or_else(|| self.closed())?;
-            queue.send(Job { group, now, since: Instant::now(), reply }).await.map_err(|_| self.closed())?;
+            if !queue.send(Job { group, now, since: Instant::now(), reply }).await {
+                return Err(self.closed());
+            }
             replies.push(Ok(answer));
         }
         let mut verdicts = Vec::with_capacity(replies.len());
         for reply in replies {
             verdicts.push(match reply {
                 Err(verdict) => verdict,
-                Ok(answer) => answer.await.map_err(|_| self.unanswered())??,
+                Ok(reply) => reply.await.map_err(|_| self.unanswered())?.receive()?,
             });
         }
         Ok(verdicts)
@@ -105,60 +112,39 @@ impl Lanes {
     }
 }
 
-/// Waits a moment until `wanted` groups are there. The callers of the last batch come back one by one, and would be spread over a small
-/// transaction and a large one.
-async fn gather(waiting: &mut VecDeque<Job>, jobs: &mut mpsc::Receiver<Job>, wanted: usize) {
-    let mut over = pin!(tokio::time::sleep(GATHER));
-    while waiting.len() < wanted {
-        tokio::select! {
-            biased;
-            job = jobs.recv() => match job {
-                Some(job) => waiting.push_back(job),
-                None => return,
-            },
-            () = &mut over => return,
-        }
-    }
-}
-
 /// Commits what waits, until the store is closed.
-async fn run(mut lane: commit::Lane, mut jobs: mpsc::Receiver<Job>) {
+async fn run(mut lane: commit::Lane, jobs: queue::Receiver) {
     let (mut waiting, mut locked) = (VecDeque::new(), locked::Locked::default());
     let limit = lane.core.options.timeout;
     let mut last = 0;
     loop {
+        let is_open = jobs.take(&mut waiting);
         if waiting.is_empty() {
-            let job = if locked.is_empty() {
-                Some(jobs.recv().await)
-            } else {
-                tokio::time::timeout(locked.pause(), jobs.recv()).await.ok()
-            };
-            match job {
-                Some(Some(job)) => waiting.push_back(job),
-                Some(None) => return,
-                None => {}
+            if !is_open {
+                return;
             }
+            jobs.wait(1, if locked.is_empty() { FOREVER } else { locked.pause() }).await;
+            jobs.take(&mut waiting);
         }
-        while waiting.len() < QUEUE
-            && let Ok(job) = jobs.try_recv()
-        {
-            waiting.push_back(job);
-        }
-        if last >= MANY {
-            gather(&mut waiting, &mut jobs, last - last / 4).await;
+        // The callers of the last batch come back one by one, and would be spread over a small transaction and a large one.
+        let most = last - last / 4;
+        if last >= MANY && waiting.len() < most {
+            jobs.wait(most - waiting.len(), GATHER).await;
+            jobs.take(&mut waiting);
         }
         locked.ask(&lane, &mut waiting, limit).await;
         locked.take(Vec::new(), &mut waiting);
         let batch = batch::take(&mut waiting, BATCH);
         last = batch.len();
         let answers = if batch.is_empty() { Vec::new() } else { lane.commit(&batch).await };
-        let mut found = Vec::new();
+        let (mut replies, mut found) = (Vec::with_capacity(batch.len()), Vec::new());
         for (job, answer) in batch.into_iter().zip(answers) {
             match answer {
-                Some(answer) => drop(job.reply.send(answer)),
+                Some(answer) => replies.push((job.reply, answer)),
                 None => found.push(job),
             }
         }
+        Replies::new(replies).send();
         locked.take(found, &mut waiting);
     }
 }

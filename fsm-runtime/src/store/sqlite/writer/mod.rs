@@ -14,7 +14,7 @@ use super::{
     OpenError, Sqlite, SqliteOptions,
     connection::{error, file_identity::Opened, store_file::StoreFile, transaction::in_transaction},
 };
-use crate::store::{Change, Group, Notice, Statements, StoreError, Verdict};
+use crate::store::{Change, Group, Notice, Statements, StoreError, Verdict, replies};
 use crate::sync::Mutex;
 use committer::Committer;
 use file_watch::FileWatch;
@@ -60,7 +60,7 @@ struct Asked {
 
 struct Commit {
     asked: Asked,
-    reply: oneshot::Sender<Result<Vec<Verdict>, StoreError>>,
+    reply: replies::Sender<Result<Vec<Verdict>, StoreError>>,
 }
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -145,7 +145,10 @@ impl Writer {
         } else {
             self.enqueue(job).await?;
         }
-        answer.await.unwrap_or_else(|_| Err(error::indeterminate(&self.file, &"the writer ended")))
+        match answer.await {
+            Ok(reply) => reply.receive(),
+            Err(_) => Err(error::indeterminate(&self.file, &"the writer ended")),
+        }
     }
 
     /// Cancel safe, as [`commit`](Self::commit).

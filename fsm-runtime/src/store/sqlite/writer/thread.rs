@@ -3,7 +3,7 @@
 use super::{
     Commit, Job, Queued, Urgent, adaptive_wait::Waiting, committer::Committer, inline_commit::Turns, pace::Pace,
 };
-use crate::store::sqlite::connection::patience;
+use crate::store::{replies::Replies, sqlite::connection::patience};
 use std::{
     io,
     sync::{
@@ -102,19 +102,11 @@ impl Thread {
         if batch.is_empty() {
             return;
         }
-        // The receiver may be gone; the change stands.
-        match committer.commit(&batch) {
-            Ok(verdicts) => {
-                for (reply, verdicts) in replies.into_iter().zip(verdicts) {
-                    let _ = reply.send(Ok(verdicts));
-                }
-            }
-            Err(error) => {
-                for reply in replies {
-                    let _ = reply.send(Err(error.clone()));
-                }
-            }
-        }
+        let answers = match committer.commit(&batch) {
+            Ok(verdicts) => replies.into_iter().zip(verdicts.into_iter().map(Ok)).collect(),
+            Err(error) => replies.into_iter().map(|reply| (reply, Err(error.clone()))).collect(),
+        };
+        Replies::new(answers).send();
     }
 
     /// Checked before each job, because its signal may have been taken with an earlier one.
