@@ -321,7 +321,23 @@ async fn measure_bare(path: &Path, synchronous: Synchronous, batch: usize, rows:
                 let (from, event, to) = if *version % 2 == 1 { ("Off", "on", "On") } else { ("On", "off", "Off") };
                 let none = None::<i64>;
                 let fence: u64 = update.query_row(
-                    params!["Switch", id, incarnation, version, to, 1, data, none, none, none, none, 1, false],
+                    params![
+                        "Switch",
+                        id,
+                        incarnation,
+                        version,
+                        to,
+                        1,
+                        data,
+                        none,
+                        none,
+                        none,
+                        none,
+                        1,
+                        false,
+                        none,
+                        none
+                    ],
                     |row| row.get(0),
                 )?;
                 let version = *version + 1;
