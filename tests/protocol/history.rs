@@ -4,7 +4,8 @@
 //!
 //! | step | stands for |
 //! | --- | --- |
-//! | `LANE` | the first statement of a batch (`lane/burst.rs`), by which its transaction gets its id |
+//! | `LANE` | the first change of a row, by which the transaction gets its id: the first statement of a batch (`lane/burst.rs`), or in a
+//!            single statement the change of an instance, to which the entry is added |
 //! | `nextval` | the number of an entry (`change/*.sql`) |
 //! | `COMMIT`, `ROLLBACK` | the end of the transaction, also by the server after its connection broke |
 //! | `LOOK` | the statement of `Core::look`, whose answer comes later; two followers share the state |

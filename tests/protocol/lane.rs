@@ -7,6 +7,7 @@
 //! | `RAISE_TIMELINE`, `ADD_LANE` | the statements of `Lane::prepare` |
 //! | `send` | `Lane::attempt` takes the next number, and `burst::send` writes the burst |
 //! | `LANE` | the server reads the burst: its first statement, and the changes after it. It holds the rows of lane and instance |
+//! | `statement` | the server reads a burst of one statement |
 //! | `COMMIT`, `rollback` | the end of the transaction; without a client, by a timeout of the server |
 //! | `answer` | the client reads the answer: `Sent::Committed`, or `Sent::Unprepared` |
 //! | `connection lost` | `Sent::Unknown`: the burst may not have arrived, may have arrived in part, be open, or have ended |
@@ -15,7 +16,9 @@
 //! | `replicate`, `failover` | a standby gets what was committed; it takes over with that, on a new timeline |
 //! | `killed` | the process of the lane ends |
 //!
-//! A job of kind [`With`](Kind::With) has its COMMIT sent later, as `Lane::commit_with` does.
+//! A job of kind [`With`](Kind::With) has its COMMIT sent later, as `Lane::commit_with` does. A job of kind [`Alone`](Kind::Alone) is a single
+//! statement: `statement` is its start, which sees the sequences' timeline as it is then and locks the row of the instance if the change does
+//! not miss, and `LANE` comes after that.
 
 use crate::{
     explore::{Model, Step, search},
@@ -58,6 +61,20 @@ enum Kind {
     Add,
     /// Applies to any version, in a transaction with statements of the caller.
     With,
+    /// Compares the version, in a single statement.
+    Alone,
+    /// Applies to any version, in a single statement.
+    AddAlone,
+}
+
+impl Kind {
+    fn compares(self) -> bool {
+        matches!(self, Self::Compare | Self::Alone)
+    }
+
+    fn is_alone(self) -> bool {
+        matches!(self, Self::Alone | Self::AddAlone)
+    }
 }
 
 struct Lane {
@@ -85,6 +102,9 @@ struct Database {
 enum Progress {
     /// Not read by the server.
     Sent,
+    /// A single statement that has not come to the lane's row: the number of its entry, if its change did not miss, and whether the
+    /// sequences were ahead.
+    Changed { number: Option<u8>, ahead: bool },
     /// The number of its entry, if its change did not miss.
     Open(Option<u8>),
     /// Whether its change had missed; an error for `Sent::Unprepared`.
@@ -203,7 +223,6 @@ impl Lane {
             }),
             Client::FenceOff if self.dropped == Dropped::Resolve => with("try again", &|it| it.client = Client::Idle),
             // An update waits for the transaction that has changed the row.
-            // An update waits for the transaction that has changed the row.
             Client::FenceOff if free || self.dropped == Dropped::WaitForZombie => with("FENCE_OFF", &|it| {
                 if self.fence_off(&mut it.database, it.number) {
                     self.undone(it);
@@ -277,8 +296,27 @@ impl Lane {
         world.job = (world.job + 1).min(self.jobs.len() - 1);
     }
 
+    /// Whether the row of the lane has no later number.
+    fn is_later(&self, world: &World, burst: &Burst) -> bool {
+        let later = |(batch, _)| batch < burst.number || self.dropped == Dropped::CompareNumber;
+        world.database.lane.is_some_and(later) || self.dropped == Dropped::Resolve
+    }
+
+    fn is_ahead(&self, world: &World) -> bool {
+        world.database.timeline >= world.timeline || self.dropped == Dropped::CheckTimeline
+    }
+
+    /// The number of the entry of the change, if it does not miss. A number that is given out stays so if the transaction is rolled back.
+    fn change(&self, world: &mut World, burst: &Burst) -> Option<u8> {
+        let applies = !self.jobs[burst.job].compares() || world.database.version == burst.version;
+        world.database.sequence += u8::from(applies);
+        applies.then_some(world.database.sequence)
+    }
+
     fn server(&self, world: &World, next: &mut Vec<(Step, World)>) {
         let free = !world.bursts.iter().any(|burst| matches!(burst.progress, Progress::Open(_)));
+        let changed = |burst: &Burst| matches!(burst.progress, Progress::Changed { number: Some(_), .. });
+        let row_is_free = !world.bursts.iter().any(changed);
         for (place, burst) in world.bursts.iter().enumerate() {
             let mut with = |step, change: &dyn Fn(&mut World, &mut Burst)| {
                 let (mut after, mut changed) = (world.clone(), burst.clone());
@@ -292,20 +330,26 @@ impl Lane {
                 next.push((step, after));
             };
             match burst.progress {
-                Progress::Sent if free => with("LANE", &|world, burst| {
-                    let later = |(batch, _)| batch < burst.number || self.dropped == Dropped::CompareNumber;
-                    let lane = world.database.lane.is_some_and(later) || self.dropped == Dropped::Resolve;
-                    let ahead = world.database.timeline >= world.timeline || self.dropped == Dropped::CheckTimeline;
-                    burst.progress = if lane && ahead {
-                        let applies = self.jobs[burst.job] != Kind::Compare || world.database.version == burst.version;
-                        // A number that is given out stays so if the transaction is rolled back.
-                        world.database.sequence += u8::from(applies);
-                        Progress::Open(applies.then_some(world.database.sequence))
-                    } else {
-                        Progress::Ended(Err(()))
-                    };
+                Progress::Sent if self.jobs[burst.job].is_alone() && free && row_is_free => {
+                    with("statement", &|world, burst| {
+                        let (number, ahead) = (self.change(world, burst), self.is_ahead(world));
+                        burst.progress = Progress::Changed { number, ahead };
+                    });
+                }
+                Progress::Changed { number, ahead } if free => with("LANE", &|world, burst| {
+                    let passes = ahead && self.is_later(world, burst);
+                    burst.progress = if passes { Progress::Open(number) } else { Progress::Ended(Err(())) };
                 }),
-                Progress::Sent => {}
+                Progress::Sent if !self.jobs[burst.job].is_alone() && free && row_is_free => {
+                    with("LANE", &|world, burst| {
+                        burst.progress = if self.is_later(world, burst) && self.is_ahead(world) {
+                            Progress::Open(self.change(world, burst))
+                        } else {
+                            Progress::Ended(Err(()))
+                        };
+                    });
+                }
+                Progress::Sent | Progress::Changed { .. } => {}
                 Progress::Open(number) => {
                     if burst.commits {
                         with("COMMIT", &|world, burst| {
@@ -339,7 +383,7 @@ impl Lane {
             self.fence_off(&mut after.database, number);
             next.push(("FENCE_OFF, late", after));
         }
-        if free && !world.another {
+        if free && row_is_free && !world.another {
             let mut after = World { another: true, ..world.clone() };
             after.database.version += 1;
             next.push(("another writer", after));
@@ -445,13 +489,18 @@ impl Model for Lane {
 const COMPARES: [Kind; 2] = [Kind::Compare, Kind::Add];
 const ADDS: [Kind; 2] = [Kind::Add, Kind::Add];
 const WITH: [Kind; 2] = [Kind::With, Kind::With];
+const ALONE: [Kind; 2] = [Kind::Alone, Kind::AddAlone];
+const ADDS_ALONE: [Kind; 2] = [Kind::AddAlone, Kind::AddAlone];
+const MIXED: [Kind; 2] = [Kind::AddAlone, Kind::Compare];
 
 fn lanes() -> Vec<Lane> {
-    let failover = Lane { losses: 1, failovers: 1, ..Lane::new(COMPARES) };
-    let two_failovers = Lane { losses: 0, failovers: 2, ..Lane::new(COMPARES) };
-    let mut lanes = vec![Lane::new(COMPARES), Lane::new(ADDS), Lane::new(WITH), failover, two_failovers];
+    let mut lanes: Vec<Lane> = [COMPARES, ADDS, WITH, ALONE, ADDS_ALONE, MIXED].map(Lane::new).into();
+    for jobs in [COMPARES, ALONE] {
+        lanes.push(Lane { losses: 1, failovers: 1, ..Lane::new(jobs) });
+        lanes.push(Lane { losses: 0, failovers: 2, ..Lane::new(jobs) });
+    }
     if let Some(faults) = more_faults() {
-        lanes.extend([COMPARES, WITH].map(|jobs| Lane { losses: faults, failovers: faults, ..Lane::new(jobs) }));
+        lanes.extend([COMPARES, WITH, ALONE].map(|jobs| Lane { losses: faults, failovers: faults, ..Lane::new(jobs) }));
     }
     lanes
 }
@@ -485,6 +534,14 @@ fn n45_each_rule_of_the_lane_is_needed() {
         (Dropped::CheckTimeline, COMPARES, again),
         (Dropped::Jump, COMPARES, again),
         (Dropped::JumpByTimeline, COMPARES, again),
+        (Dropped::Resolve, ADDS_ALONE, twice),
+        (Dropped::FenceOff, ADDS_ALONE, twice),
+        (Dropped::CompareNumber, ADDS_ALONE, twice),
+        (Dropped::NewNumber, ADDS_ALONE, not_made),
+        (Dropped::SkipNumber, ADDS_ALONE, not_made),
+        (Dropped::Missed, ALONE, not_made),
+        (Dropped::KeepRow, ADDS_ALONE, twice),
+        (Dropped::CheckTimeline, ALONE, again),
     ] {
         let failovers = if broken == again { 2 } else { 0 };
         match search(&Lane { dropped, failovers, ..Lane::new(jobs) }) {
