@@ -30,6 +30,7 @@ mod operation;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 mod query;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod replies;
 mod request;
 mod row;

@@ -15,7 +15,10 @@ pub(super) struct Reply<T> {
 
 /// Replies that are not sent yet. The thread of the store sends them. Each caller that has its own reply helps: waking a task of its own
 /// runtime costs less than waking one of another runtime, and its thread does not go to sleep between two replies.
-pub(super) struct Replies<T>(Arc<Mutex<Vec<(Sender<T>, T)>>>);
+pub(super) struct Replies<T>(Arc<Mutex<Vec<Unsent<T>>>>);
+
+/// An answer, and where it goes.
+type Unsent<T> = (Sender<T>, T);
 
 impl<T> Reply<T> {
     /// The answer to this caller. Sends replies to others before.
@@ -27,7 +30,7 @@ impl<T> Reply<T> {
 
 impl<T> Replies<T> {
     /// The first of `replies` is sent first.
-    pub(super) fn new(mut replies: Vec<(Sender<T>, T)>) -> Self {
+    pub(super) fn new(mut replies: Vec<Unsent<T>>) -> Self {
         replies.reverse();
         Self(Arc::new(Mutex::new(replies)))
     }
