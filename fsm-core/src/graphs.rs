@@ -131,9 +131,10 @@ impl Graphs {
                 let (start, id) = (ids.of(graph.machine, " "), ids.of(graph.machine, state.name));
                 writeln!(f, "        {start}((\" \")) --> {id}")?;
             }
-            for (from, to, label) in edges(graph) {
+            for Edge { from, to, label, leads_back } in edges(graph) {
                 let (from, to) = (ids.of(graph.machine, from), ids.of(graph.machine, to));
-                writeln!(f, "        {from} -- \"{}\" --> {to}", text(&label))?;
+                let undo = if leads_back { " (undo)" } else { "" };
+                writeln!(f, "        {from} -- \"{}{undo}\" --> {to}", text(&label))?;
             }
             writeln!(f, "    end")?;
         }
@@ -170,6 +171,7 @@ impl Graphs {
             for state in graph.states {
                 let style = match state.kind {
                     StateKind::Rest => "style=\"rounded\"",
+                    StateKind::Work if graph.is_compensation(state.name) => "style=\"rounded,dotted\"",
                     StateKind::Work => "style=\"rounded,dashed\"",
                     StateKind::End => "style=\"rounded,bold\", peripheries=2",
                 };
@@ -182,9 +184,10 @@ impl Graphs {
             for state in graph.initial() {
                 writeln!(f, "        {} -> {};", Quoted(&start), Quoted(&node(state.name)))?;
             }
-            for (from, to, label) in edges(graph) {
+            for Edge { from, to, label, leads_back } in edges(graph) {
                 let (from, to) = (node(from), node(to));
-                writeln!(f, "        {} -> {} [label=\"{}\"];", Quoted(&from), Quoted(&to), Escaped(&label))?;
+                let style = if leads_back { ", style=dashed" } else { "" };
+                writeln!(f, "        {} -> {} [label=\"{}\"{style}];", Quoted(&from), Quoted(&to), Escaped(&label))?;
             }
             writeln!(f, "    }}")?;
         }
@@ -262,15 +265,27 @@ fn holds_up(graph: &Graph, state: &StateInfo, wait: &WaitInfo) -> bool {
     ahead.peek().is_some() && ahead.all(|transition| state.waits.iter().any(|wait| wait.event == transition.event))
 }
 
-/// The transitions, one for each pair of states, with the names of their events.
+/// The transitions from one state to another.
+struct Edge {
+    from: &'static str,
+    to: &'static str,
+    /// The names of their events.
+    label: String,
+    /// Whether they are on the way back of a saga.
+    leads_back: bool,
+}
+
+/// The transitions, as one edge for each pair of states and direction of the saga.
 #[inline]
-fn edges(graph: &Graph) -> Vec<(&'static str, &'static str, String)> {
-    let mut edges: Vec<(&'static str, &'static str, String)> = Vec::new();
+fn edges(graph: &Graph) -> Vec<Edge> {
+    let mut edges: Vec<Edge> = Vec::new();
     for transition in graph.transitions {
+        let (from, leads_back) = (transition.from, graph.leads_back(transition));
         for to in transition.to {
-            match edges.iter_mut().find(|edge| (edge.0, edge.1) == (transition.from, *to)) {
-                Some((.., label)) => *label = format!("{label}, {}", transition.event),
-                None => edges.push((transition.from, to, transition.event.into())),
+            let same = |edge: &&mut Edge| (edge.from, edge.to, edge.leads_back) == (from, *to, leads_back);
+            match edges.iter_mut().find(same) {
+                Some(Edge { label, .. }) => *label = format!("{label}, {}", transition.event),
+                None => edges.push(Edge { from, to, label: transition.event.into(), leads_back }),
             }
         }
     }

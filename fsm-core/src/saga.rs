@@ -136,6 +136,11 @@ mod tests {
         );
         let several = crate::Graphs::new([&GRAPH]).mermaid().to_string();
         assert!(several.contains("    class Trip_Releasing undo\n"), "{several}");
+        assert!(several.contains("    Trip_Mailing -- \"fail (undo)\" --> Trip_Releasing\n"), "{several}");
+        let several = crate::Graphs::new([&GRAPH]).dot().to_string();
+        let back = r#""Trip/Mailing" -> "Trip/Releasing" [label="fail", style=dashed];"#;
+        let undoes = r#""Trip/Releasing" [label="Releasing", style="rounded,dotted"];"#;
+        assert!(several.contains(back) && several.contains(undoes), "{several}");
         let dot = GRAPH.dot().to_string();
         assert!(dot.contains("    \"Mailing\" -> \"Releasing\" [label=\"fail\", style=dashed];\n"), "{dot}");
         assert!(dot.contains("    \"Releasing\" [style=\"rounded,dotted\"];\n"), "{dot}");

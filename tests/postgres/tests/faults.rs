@@ -289,6 +289,38 @@ async fn n8_an_unresolved_batch_does_not_answer_for_the_next() {
     assert_eq!(store.get(row.key.clone()).await.unwrap(), Some(row));
 }
 
+/// The answer to a claim is lost, and the instance has moved on when the store asks: the worker would run for a visit that is over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn n8_a_claim_whose_answer_was_lost_is_void_if_the_instance_has_moved_on() {
+    let (server, schema) = (Server::shared(), Server::shared().new_schema());
+    let proxy = Proxy::start(server.port()).await;
+    let store = Postgres::options(server.url_at(proxy.port())).schema(&schema).lanes(1).open().await.unwrap();
+    let claim = |row: &Row| {
+        let (key, incarnation, version, fence) = (row.key.clone(), row.incarnation, row.version, row.fence);
+        vec![Change::Claim(Claim { key, incarnation, version, fence, owner: "me".into() })]
+    };
+    let rows = committed(&store, vec![Change::Create(create("a")), Change::Create(create("b"))]).await;
+    proxy.cut_next_commit();
+    let claimed = committed(&store, claim(&rows[0])).await.remove(0);
+    assert_eq!((claimed.version, claimed.owner.as_deref()), (1, Some("me")));
+    // Each instance that is claimed moves on at once.
+    let moves_on = format!(
+        "CREATE FUNCTION {schema}.move_on() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             UPDATE {schema}.instances SET state = 'Next', version = version + 1, entered = version + 1, owner = NULL
+             WHERE machine = NEW.machine AND id = NEW.id;
+             RETURN NULL;
+         END $$;
+         CREATE TRIGGER moves_on AFTER UPDATE ON {schema}.instances FOR EACH ROW
+         WHEN (OLD.owner IS NULL AND NEW.owner IS NOT NULL) EXECUTE FUNCTION {schema}.move_on()"
+    );
+    server.connect().await.batch_execute(&moves_on).await.unwrap();
+    proxy.cut_next_commit();
+    let verdict = commit(&store, claim(&rows[1])).await;
+    let Verdict::Conflict { current: Some(current), .. } = verdict else { panic!("{verdict:?}") };
+    assert_eq!((current.version, &*current.state), (2, "Next"));
+    assert_eq!(proxy.cut(), 2);
+}
+
 /// The server of a second failover may lack the first one's jump, too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn n11_sequences_jump_farther_after_two_failovers() {
