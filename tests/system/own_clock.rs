@@ -1,9 +1,10 @@
 //! A store that counts by a clock of its own: its contract, and a runtime whose clock differs from it.
 
-use crate::job::{Do, Job, Puppets, puppets, queued};
+use crate::job::{Do, Job, Puppets, job, puppets, queued};
 use fsm_runtime::{
-    Members, Runtime,
+    Members, Policy, Runtime,
     clock::{Clock, ManualClock},
+    coordination::{OnceAttempt, Service},
     prelude::*,
     store::{
         Buckets, ChangedKeys, Count, Cursor, Definition, Due, Filter, Group, Held, HistoryEntry, HistoryQuery, InUse,
@@ -217,6 +218,33 @@ async fn l7_a_timer_waits_for_a_store_that_is_behind() {
     server.advance(SECOND);
     node.advance(SECOND);
     gates.wait_for("a", gate::State::Shut, 20 * SECOND).await.unwrap();
+}
+
+/// Entries under leases are a capability of a store, which this one does not have.
+#[tokio::test]
+async fn a_store_without_entries_refuses_what_needs_them() {
+    let (_server, _node, runtime) = world(Duration::ZERO, Duration::ZERO).await;
+    let errors = [
+        runtime.locks().acquire("a", SECOND).await.unwrap_err().to_string(),
+        runtime.locks().try_acquire("a", SECOND).await.unwrap_err().to_string(),
+        runtime.once::<String>("a").run(async |_: OnceAttempt| Ok(1)).await.unwrap_err().to_string(),
+        runtime.registry().register(Service::new("a", "x")).await.unwrap_err().to_string(),
+        runtime.registry().discover("a").await.unwrap_err().to_string(),
+    ];
+    for error in errors {
+        assert_eq!(
+            error,
+            "this store has no entries under leases, which locks, `once` and the registry need; use the SQLite or the PostgreSQL \
+             store, or implement `Store::ephemerals`"
+        );
+    }
+    let builder = Runtime::builder(open().await.0).machine::<Job, Puppets>(puppets().0);
+    let builder = builder.policy::<job::Running>(Policy::new().concurrency_over_all(1));
+    assert_eq!(
+        builder.start().await.unwrap_err().to_string(),
+        "the policy of `Job` in state `Running`: `concurrency_over_all`: this store has no entries under leases; use the SQLite or the \
+         PostgreSQL store, or implement `Store::ephemerals`"
+    );
 }
 
 /// Notices name buckets, and come in another order than the changes.

@@ -27,7 +27,10 @@ pub enum CoordinationError {
     #[error("the runtime shuts down")]
     ShuttingDown,
     /// The store does not implement [`Ephemerals`](crate::store::Ephemerals).
-    #[error("this store has no locks; use the SQLite or the PostgreSQL store, or implement `Store::ephemerals`")]
+    #[error(
+        "this store has no entries under leases, which locks, `once` and the registry need; use the SQLite or the PostgreSQL store, or \
+         implement `Store::ephemerals`"
+    )]
     Unsupported,
     /// The store failed.
     #[error(transparent)]
