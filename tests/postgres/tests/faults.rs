@@ -291,7 +291,7 @@ async fn n8_an_unresolved_batch_does_not_answer_for_the_next() {
 
 /// The answer to a claim is lost, and the instance has moved on when the store asks: the worker would run for a visit that is over.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn n8_a_claim_whose_answer_was_lost_is_void_if_the_instance_has_moved_on() {
+async fn n8_a_lost_claim_of_an_instance_that_moved_is_void() {
     let (server, schema) = (Server::shared(), Server::shared().new_schema());
     let proxy = Proxy::start(server.port()).await;
     let store = Postgres::options(server.url_at(proxy.port())).schema(&schema).lanes(1).open().await.unwrap();
