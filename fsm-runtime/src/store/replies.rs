@@ -35,7 +35,7 @@ impl<T> Replies<T> {
         Self(Arc::new(Mutex::new(replies)))
     }
 
-    /// Sends the replies that nobody has sent yet.
+    /// Sends all remaining replies.
     pub(super) fn send(&self) {
         loop {
             let next = self.0.lock().pop();

@@ -115,9 +115,7 @@ impl Target {
         if !self.pooled {
             let own = config.get_options().map(|own| format!("{own} ")).unwrap_or_default();
             let settings = self.settings(role).map(|(name, value)| format!("-c {name}={value}")).join(" ");
-            config.options(format!(
-                "{own}{settings} -c default_transaction_isolation=read\\ committed -c default_transaction_read_only=off"
-            ));
+            config.options(format!("{own}{settings} -c default_transaction_isolation=read\\ committed"));
         }
         let connecting = async {
             match &self.tls {

@@ -54,7 +54,7 @@ impl Template {
             filled.replace("{i.columns}", COLUMNS).replace("{m.columns}", &of_moved(COLUMNS))
         };
         let in_transaction = filled(include_str!("outcome.sql"));
-        let batch = (1..100).find(|number| !in_transaction.contains(&format!("${number}"))).unwrap_or(0);
+        let batch = (1..100).take_while(|number| in_transaction.contains(&format!("${number}"))).count() + 1;
         let alone = filled(include_str!("alone.sql"));
         let alone = alone.replace("{batch}", &format!("${batch}")).replace("{sequences}", SEQUENCES_ARE_AHEAD);
         Self { in_transaction, alone }
