@@ -147,3 +147,40 @@ async fn n9_an_open_transaction_is_waited_for_or_fenced_off() {
     }
     assert_eq!(proxy.cut(), 4);
 }
+
+/// A batch of one statement has taken its number and is still open. Later numbers of other nodes are not read before it ends.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn n22_an_open_single_statement_holds_back_later_numbers() {
+    let (server, schema) = (Server::shared(), Server::shared().new_schema());
+    let open = || Postgres::options(server.url()).schema(&schema).lanes(1).open();
+    let (first, second) = (open().await.unwrap(), open().await.unwrap());
+    let (a, b) = (committed(&first, create("a")).await, committed(&first, create("b")).await);
+    // The statement of `a` waits when it has added its entry.
+    let (admin, observer) = (server.connect().await, server.connect().await);
+    let waits = format!(
+        "CREATE FUNCTION {schema}.wait() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN PERFORM pg_advisory_xact_lock(hashtext('{schema}')); RETURN NULL; END $$;
+         CREATE TRIGGER waits AFTER INSERT ON {schema}.history FOR EACH ROW WHEN (NEW.id = 'a') EXECUTE FUNCTION {schema}.wait();
+         SELECT pg_advisory_lock(hashtext('{schema}'))"
+    );
+    admin.batch_execute(&waits).await.unwrap();
+    let changing = tokio::spawn({
+        let (first, change) = (first.clone(), fire(&a));
+        async move { committed(&first, change).await }
+    });
+    let waiting = "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)";
+    super::until("it has its number", async || observer.query_one(waiting, &[]).await.unwrap().get(0)).await;
+    let versions = async || {
+        let history = second.history(HistoryQuery::new()).await.unwrap();
+        history.iter().map(|entry| (entry.key.id.to_string(), entry.version)).collect::<Vec<_>>()
+    };
+    let entries =
+        |entries: &[(&str, u64)]| entries.iter().map(|(id, version)| (id.to_string(), *version)).collect::<Vec<_>>();
+    committed(&second, fire(&b)).await;
+    for _ in 0..3 {
+        assert_eq!(versions().await, entries(&[("a", 1), ("b", 1)]));
+    }
+    admin.batch_execute(&format!("SELECT pg_advisory_unlock(hashtext('{schema}'))")).await.unwrap();
+    soon("its end", changing).await.unwrap();
+    assert_eq!(versions().await, entries(&[("a", 1), ("b", 1), ("a", 2), ("b", 2)]));
+}
