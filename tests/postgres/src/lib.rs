@@ -10,6 +10,7 @@
 
 mod find;
 mod messages;
+mod network;
 mod pooler;
 mod proxy;
 
@@ -17,6 +18,7 @@ mod proxy;
 #[doc = include_str!("../../../docs/postgres.md")]
 pub struct Documentation;
 
+pub use network::Network;
 pub use pooler::Pooler;
 pub use proxy::Proxy;
 use std::{

@@ -3,7 +3,7 @@
 use crate::messages::Messages;
 use std::{
     collections::HashMap,
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
@@ -54,7 +54,12 @@ struct Link {
 impl Proxy {
     /// A proxy on a free port of the loopback interface to `port`.
     pub async fn start(port: u16) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
+        Self::start_at(Ipv4Addr::LOCALHOST, port).await
+    }
+
+    /// A proxy on a free port of `address`, which is this machine's.
+    pub async fn start_at(address: Ipv4Addr, port: u16) -> Self {
+        let listener = TcpListener::bind((address, 0)).await.expect("there is a free port");
         let own = listener.local_addr().expect("it is bound").port();
         let faults = Arc::new(Faults::default());
         tokio::spawn(accept(listener, SocketAddr::from(([127, 0, 0, 1], port)), faults.clone()));

@@ -13,7 +13,7 @@ use std::{
 };
 use tests_postgres::Server;
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{Barrier, mpsc, oneshot},
     task::JoinSet,
 };
 use uuid::Uuid;
@@ -27,14 +27,15 @@ const ROUNDS: usize = 5;
 const DATA_BYTES: usize = 200;
 
 pub(super) async fn print(server: &Server) {
-    let [mut bare, mut queued, mut small, mut one, mut many, mut calls] = [const { Vec::new() }; 6];
+    let [mut bare, mut bare_many, mut queued, mut small, mut one, mut many, mut calls] = [const { Vec::new() }; 7];
     for _ in 0..ROUNDS {
-        bare.push(bare_statements(server, BARE).await);
+        bare.push(bare_statements(server, 1, BARE).await);
         queued.push(queued_statements(server).await);
         one.push(transitions(server, 1, CALLERS).await);
         many.push(transitions(server, NODES, CALLERS).await);
+        bare_many.push(bare_statements(server, NODES, BARE).await);
         calls.push(transitions(server, 1, LANES).await);
-        small.push(bare_statements(server, SMALL).await);
+        small.push(bare_statements(server, 1, SMALL).await);
     }
     let over = |rates: &[f64], others: &[f64]| {
         let ratios: Vec<f64> = rates.iter().zip(others).map(|(rate, other)| rate / other).collect();
@@ -45,7 +46,9 @@ pub(super) async fn print(server: &Server) {
     line(&format!("transitions of one node, {CALLERS} callers"), &rate(&one), "");
     line("  against bare statements", &over(&one, &bare), ">= 0.80x");
     line(&format!("transitions of {NODES} nodes, {CALLERS} callers each"), &rate(&many), "");
-    line("  against bare statements", &over(&many, &bare), ">= 1.00x");
+    line("  against bare statements of one node", &over(&many, &bare), ">= 1.00x");
+    line(&format!("bare statements of {NODES} nodes, {CALLERS} rows each"), &rate(&bare_many), "");
+    line(&format!("  transitions of {NODES} nodes against these"), &over(&many, &bare_many), "");
     line(&format!("transitions of one node, {LANES} calls of {} groups", CALLERS / LANES), &rate(&calls), "");
     line("  against bare statements", &over(&calls, &bare), "");
     line(&format!("the same bare statements by hand for {CALLERS} callers"), &rate(&queued), "");
@@ -69,32 +72,42 @@ fn entering(data: &str) -> Entering {
     }
 }
 
-/// `callers` of each node move 256 instances again and again, as many in each call. Each node has a store object, with a thread and
-/// connections of its own.
+/// `callers` of each node move 256 instances again and again, as many in each call. Each node has an executor of its own, and a store
+/// object, with a thread and connections of its own.
 async fn transitions(server: &Server, nodes: usize, callers: usize) -> f64 {
-    let schema = server.new_schema();
-    let mut stores = Vec::with_capacity(nodes);
-    for _ in 0..nodes {
+    let (schema, count) = (server.new_schema(), Arc::new(AtomicU64::new(0)));
+    let ready = Arc::new(Barrier::new(nodes * callers));
+    let node = |node: usize| {
         let options = Postgres::options(server.url()).schema(&schema).lanes(LANES);
-        stores.push(options.open().await.expect("the store opens"));
+        let (count, ready) = (count.clone(), ready.clone());
+        tokio::task::spawn_blocking(move || {
+            let executor = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+            executor.expect("tokio").block_on(async {
+                let store = options.open().await.expect("the store opens");
+                let tasks = (0..callers).map(|caller| {
+                    let ids = (0..CALLERS / callers).map(|instance| format!("door-{node}-{caller}-{instance}"));
+                    moves(store.clone(), ids.collect(), ready.clone(), count.clone())
+                });
+                tasks.collect::<JoinSet<()>>().join_all().await;
+            });
+        })
+    };
+    for end in (0..nodes).map(node).collect::<Vec<_>>() {
+        end.await.expect("the node ends");
     }
-    let count = Arc::new(AtomicU64::new(0));
-    let mut tasks = JoinSet::new();
-    let until = Instant::now() + TIME;
-    let groups = u64::try_from(CALLERS / callers).expect("a count");
-    for (n, store) in (0..callers * nodes).zip(stores.iter().cycle()) {
-        let (store, data, count) = (store.clone(), data(), count.clone());
-        tasks.spawn(async move {
-            let creations = (0..groups).map(|instance| creation(&format!("door-{n}-{instance}"), &data));
-            let mut rows = commit(&store, creations.collect()).await;
-            while Instant::now() < until {
-                rows = commit(&store, rows.into_iter().map(|row| transition(row, &data)).collect()).await;
-                count.fetch_add(groups, Ordering::Relaxed);
-            }
-        });
-    }
-    tasks.join_all().await;
     rate(count.load(Ordering::Relaxed))
+}
+
+/// Moves the instances again and again, all of them in each call, when all callers are ready.
+async fn moves(store: Postgres, ids: Vec<String>, ready: Arc<Barrier>, count: Arc<AtomicU64>) {
+    let data = data();
+    let mut rows = commit(&store, ids.iter().map(|id| creation(id, &data)).collect()).await;
+    ready.wait().await;
+    let until = Instant::now() + TIME;
+    while Instant::now() < until {
+        rows = commit(&store, rows.into_iter().map(|row| transition(row, &data)).collect()).await;
+        count.fetch_add(ids.len() as u64, Ordering::Relaxed);
+    }
 }
 
 fn creation(id: &str, data: &str) -> Group {
@@ -181,16 +194,18 @@ const SMALL: Bare = Bare {
         RETURNING sequence",
 };
 
-/// One statement for each batch: an update of the rows by key and version, and a row of history for each.
-async fn bare_statements(server: &Server, bare: Bare) -> f64 {
+/// One statement for each batch: an update of the rows by key and version, and a row of history for each. Each node has as many connections
+/// as a store has lanes.
+async fn bare_statements(server: &Server, nodes: usize, bare: Bare) -> f64 {
     let schema = server.new_schema();
     let filled = |text: &str| text.replace("{schema}", &schema);
     drop(Postgres::options(server.url()).schema(&schema).open().await.expect("the tables"));
     server.connect().await.batch_execute(&filled(bare.tables)).await.expect("tables");
-    let until = Instant::now() + TIME;
+    let ready = Arc::new(Barrier::new(LANES * nodes));
     let mut lanes = JoinSet::new();
-    for lane in 0..LANES {
+    for lane in 0..LANES * nodes {
         let client = connect(server).await;
+        let ready = ready.clone();
         let (insert, update) = (filled(bare.rows), filled(bare.update));
         lanes.spawn(async move {
             let ids: Vec<String> = (0..CALLERS / LANES).map(|n| format!("door-{lane}-{n}")).collect();
@@ -200,6 +215,8 @@ async fn bare_statements(server: &Server, bare: Bare) -> f64 {
             let all = |text: &'static str| vec![text; CALLERS / LANES];
             let (machine, state, event, payload) = (all("Door"), all("Open"), all("open"), all("null"));
             let (mut version, mut count) = (0_i64, 0_u64);
+            ready.wait().await;
+            let until = Instant::now() + TIME;
             while Instant::now() < until {
                 let versions = vec![version; ids.len()];
                 let rows = client.query(&update, &[&ids, &versions, &data, &machine, &state, &event, &payload]).await;

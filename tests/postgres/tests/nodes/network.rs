@@ -2,7 +2,9 @@
 
 use super::{
     commits::{committed, create, fire},
+    process::{Errand, Node, Process, errand},
     soon, until,
+    witness::{Faults, Witness},
     work::{Job, LEASE, Log, Workers, job, node, options},
 };
 use fsm_runtime::{
@@ -13,7 +15,7 @@ use fsm_runtime::{
     },
 };
 use std::time::{Duration, Instant};
-use tests_postgres::{Proxy, Server};
+use tests_postgres::{Network, Proxy, Server};
 
 fn behind(server: &Server, proxy: &Proxy, schema: &str) -> PostgresOptions {
     let options = Postgres::options(server.trusted_url_at(proxy.port())).schema(schema);
@@ -46,6 +48,47 @@ async fn n6_a_partitioned_node_stops_its_work_and_comes_back() {
     until("the first node works again", async || began(&log) == 2).await;
     assert_eq!(log.all().iter().filter(|what| *what == "second begins").count(), 1, "{:?}", log.all());
     first.shutdown(Duration::ZERO).await;
+}
+
+/// Unlike with the proxy of the test before, what was sent before and during the cut arrives when it is over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn n6_a_node_process_without_its_network_is_fenced_off() {
+    let (server, folder) = (Server::shared(), tempfile::tempdir().unwrap());
+    let network = Network::start(server).await;
+    let other = Node { callers: 4, ..Node::new(server, folder.path(), "b") };
+    let cut_off =
+        Node { url: network.url(server), namespace: network.namespace().map(str::to_owned), ..other.named("a") };
+    let client = Runtime::builder(options(server, &other.schema).open().await.unwrap()).start().await.unwrap();
+    let (errands, witness) = (client.machines::<Errand>(), Witness::new(server, &other).await);
+    let a = Process::started(&cut_off);
+    errands.create("long-1", errand::First).await.unwrap();
+    until("the first process works", async || witness.began("long-1") == [a.id()]).await;
+    let b = Process::started(&other);
+    until("both call", async || witness.answers_of("a") > 3 && witness.answers_of("b") > 3).await;
+
+    let began = Instant::now();
+    network.cut();
+    until("the work is taken over", async || witness.began("long-1") == [a.id(), b.id()]).await;
+    let after = began.elapsed();
+    assert!(after > other.lease / 2 && after < other.lease + Duration::from_secs(5), "taken over after {after:?}");
+    let before = witness.answers_of("b");
+    until("the other one is not held up", async || witness.answers_of("b") > before + 20).await;
+    let answers = witness.answers_of("a");
+    std::fs::write(folder.path().join("go"), "").unwrap();
+    soon("the end", errands.wait_for("long-1", errand::State::Done, Duration::from_secs(50))).await.unwrap();
+    assert_eq!(witness.answers_of("a"), answers, "it is cut off");
+
+    network.heal();
+    until("its callers go on", async || witness.answers_of("a") > answers + 20).await;
+    b.end();
+    errands.create("long-2", errand::First).await.unwrap();
+    soon("the end", errands.wait_for("long-2", errand::State::Done, Duration::from_secs(50))).await.unwrap();
+    assert_eq!(witness.began("long-2"), [a.id(); 3]);
+    a.end();
+    let last = Process::started(&Node { callers: 0, ..other.named("last") });
+    until("all instances end", async || witness.under_way().await == 0).await;
+    last.end();
+    witness.check(&Faults::default()).await;
 }
 
 /// Nothing comes through the connections of one kind, and neither side is informed.

@@ -91,6 +91,8 @@ pub(crate) struct Node {
     pub(crate) role: Role,
     /// How far its clock is off, such as `+1h`.
     pub(crate) clock: Option<String>,
+    /// The network namespace that it runs in.
+    pub(crate) namespace: Option<String>,
 }
 
 /// The visible effects of workers, and the answers that callers got.
@@ -267,7 +269,15 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn start(node: &Node) -> Self {
-        let mut command = Command::new(std::env::current_exe().expect("this binary"));
+        let binary = std::env::current_exe().expect("this binary");
+        let mut command = match &node.namespace {
+            Some(namespace) => {
+                let mut command = Command::new("ip");
+                command.args(["netns", "exec", namespace]).arg(binary);
+                command
+            }
+            None => Command::new(binary),
+        };
         command.args(["--exact", "--nocapture", "process::a_node_ends_with_its_input"]);
         command.env(NODE, serde_json::to_string(node).expect("JSON"));
         if let Some(offset) = &node.clock {
@@ -362,6 +372,7 @@ impl Node {
             callers: 0,
             role: Role::Errands,
             clock: None,
+            namespace: None,
         }
     }
 
