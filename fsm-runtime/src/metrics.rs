@@ -12,7 +12,7 @@ pub fn describe() {
     describe_counter!("fsm_transitions_total", "Committed transitions");
     describe_counter!(
         "fsm_verdicts_total",
-        "Changes by verdict: committed, conflict, fenced, duplicate, key_reused, refused"
+        "Changes by verdict: committed, conflict, fenced, duplicate, key_reused, too_early, refused, too_large"
     );
     describe_counter!("fsm_claims_total", "Claims");
     describe_counter!("fsm_takeovers_total", "Claims that were taken over from a process that has ended");
@@ -29,8 +29,8 @@ pub fn describe() {
     describe_histogram!("fsm_commit_groups", "Number of groups of changes in a transaction");
 }
 
-/// Records a committed transaction of the SQLite store's writer.
-#[cfg(feature = "sqlite")]
+/// Records a committed transaction of a store.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) fn batch(groups: usize, took: Duration) {
     #[cfg(feature = "metrics")]
     {

@@ -110,11 +110,11 @@ impl Clock {
     }
 }
 
-/// How long something took by the system's own clock: for what is measured, never for what is decided.
-#[cfg(feature = "sqlite")]
+/// How long something took by the system's own clock: for metrics, and for how a writer waits. Do not base decisions about instances on it.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) struct Stopwatch(Instant);
 
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 impl Stopwatch {
     pub(crate) fn start() -> Self {
         Self(Instant::now())

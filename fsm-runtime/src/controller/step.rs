@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     engine::Engine,
-    log::log_row,
+    log::{log_key, log_row},
     machine::{knows, older},
     metrics,
     store::{Change, Claim, Disarm, Key, Row, StoreError, Verdict, shortened},
@@ -117,18 +117,29 @@ pub(super) async fn claim(
     timeline: LeaseTimeline,
 ) -> StepResult {
     let Row { key, incarnation, version, fence, retry_at: due, .. } = row;
-    let claim = Claim { key: key.clone(), incarnation, version, fence, owner };
+    let claim = Claim { key: key.clone(), incarnation, version, fence, owner: owner.clone() };
     // Not published as a change: only this controller acts on it.
     let claims = vec![Change::Claim(claim).into()];
     let verdicts = engine.asked("commit", engine.store.commit(claims, engine.now())).await;
-    let claimed = verdicts.map(|mut verdicts| match verdicts.pop() {
+    let claimed = verdicts.and_then(|mut verdicts| match verdicts.pop() {
+        // A row of another owner is not this process's to work on, or to release.
         Some(Verdict::Committed { mut rows }) => {
-            // All holders of the row share one key while the worker runs.
-            let row = Row { key, ..older::present(&engine.migrations, graph, rows.pop()?) };
-            metrics::claimed(&row.key.machine, &row.state, due, engine.now());
-            Some(Box::new(row))
+            Ok(rows.pop().filter(|row| row.owner.as_deref() == Some(&*owner)).map(|row| {
+                // All holders of the row share one key while the worker runs.
+                let row = Row { key, ..older::present(&engine.migrations, graph, row) };
+                metrics::claimed(&row.key.machine, &row.state, due, engine.now());
+                Box::new(row)
+            }))
         }
-        _ => None,
+        // By a constraint or a trigger of somebody else: another claim at once would be refused, too.
+        Some(verdict) => match verdict.refusal() {
+            Some(cause) => {
+                log_key!(warn, key, %cause, "the store refused the claim; it is tried again");
+                Err(StoreError::Failed { store: "the store".to_owned(), cause })
+            }
+            None => Ok(None),
+        },
+        None => Ok(None),
     });
     StepResult::Claimed(timeline, claimed)
 }

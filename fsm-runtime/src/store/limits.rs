@@ -31,6 +31,12 @@ impl Group {
             (size > limit).then_some(Verdict::TooLarge { change, what, size, limit })
         })
     }
+
+    /// The bytes of all its texts.
+    #[cfg(feature = "postgres")]
+    pub(super) fn bytes(&self) -> usize {
+        self.changes.iter().flat_map(sizes).map(|(_, size, _)| size).fold(0, usize::saturating_add)
+    }
 }
 
 /// What it is, how many bytes it has, and its kind.

@@ -22,6 +22,7 @@ listen_addresses = '127.0.0.1'
 port = $port
 unix_socket_directories = '$dir'
 max_connections = 200
+max_prepared_transactions = 10
 shared_buffers = 32MB
 log_min_messages = warning
 EOF

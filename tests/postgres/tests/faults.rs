@@ -3,8 +3,8 @@
 #![cfg(server)]
 
 use fsm_runtime::store::{
-    Cause, Change, Claim, Create, Entering, Group, HistoryQuery, Key, NewEphemeral, Origin, Process, Renewal, Row,
-    Store, StoreError, Transition, Verdict, postgres::Postgres,
+    Cause, Change, Claim, Create, Entering, Group, HistoryQuery, Key, NewEphemeral, Origin, Process, Purge, Renewal,
+    Row, Store, StoreError, Transition, Verdict, postgres::Postgres,
 };
 use std::time::{Duration, Instant, SystemTime};
 use tests_postgres::{Proxy, Server};
@@ -273,7 +273,7 @@ async fn n8_an_unresolved_batch_does_not_answer_for_the_next() {
     let (server, schema) = (Server::shared(), Server::shared().new_schema());
     let proxy = Proxy::start(server.port()).await;
     let options =
-        Postgres::options(server.url_at(proxy.port())).schema(&schema).lanes(1).timeout(Duration::from_secs(1));
+        Postgres::options(server.url_at(proxy.port())).schema(&schema).lanes(1).timeout(Duration::from_secs(5));
     let store = options.open().await.unwrap();
     committed(&store, vec![Change::Create(create("a"))]).await;
     let admin = server.connect().await;
@@ -319,6 +319,189 @@ async fn n8_a_lost_claim_of_an_instance_that_moved_is_void() {
     let Verdict::Conflict { current: Some(current), .. } = verdict else { panic!("{verdict:?}") };
     assert_eq!((current.version, &*current.state), (2, "Next"));
     assert_eq!(proxy.cut(), 2);
+}
+
+/// A trigger that runs `body` at the end of each transaction that writes an entry of the history.
+async fn at_each_commit(server: &Server, schema: &str, body: &str) {
+    let trigger = format!(
+        "CREATE FUNCTION {schema}.at_commit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body}; RETURN NULL; END $$;
+         CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON {schema}.history DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+         EXECUTE FUNCTION {schema}.at_commit()"
+    );
+    server.connect().await.batch_execute(&trigger).await.unwrap();
+}
+
+/// The answer to a claim is lost, and another process has claimed the instance when the store asks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn n8_a_lost_claim_that_was_taken_over_is_void() {
+    let (server, schema) = (Server::shared(), Server::shared().new_schema());
+    let proxy = Proxy::start(server.port()).await;
+    let store = Postgres::options(server.url_at(proxy.port())).schema(&schema).lanes(1).open().await.unwrap();
+    let row = committed(&store, vec![Change::Create(create("a"))]).await.remove(0);
+    let taken_over = format!(
+        "CREATE FUNCTION {schema}.take_over() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             UPDATE {schema}.instances SET owner = 'other', fence = nextval('{schema}.fence')
+             WHERE machine = NEW.machine AND id = NEW.id;
+             RETURN NULL;
+         END $$;
+         CREATE TRIGGER take_over AFTER UPDATE ON {schema}.instances FOR EACH ROW
+         WHEN (OLD.owner IS NULL AND NEW.owner = 'me') EXECUTE FUNCTION {schema}.take_over()"
+    );
+    server.connect().await.batch_execute(&taken_over).await.unwrap();
+    proxy.cut_next_commit();
+    let (key, incarnation, version, fence) = (row.key.clone(), row.incarnation, row.version, row.fence);
+    let claim = Claim { key, incarnation, version, fence, owner: "me".into() };
+    let verdict = commit(&store, vec![Change::Claim(claim)]).await;
+    let Verdict::Fenced { current, .. } = verdict else { panic!("{verdict:?}") };
+    assert_eq!((current.version, current.owner.as_deref(), proxy.cut()), (1, Some("other"), 1));
+}
+
+/// The answer to a COMMIT is lost, and so is the row of the lane, or the table of rows: whether the change was made is not known, or is
+/// known and cannot be shown. No other error may be returned, because all others mean that nothing was changed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn n9_a_lost_answer_that_cannot_be_resolved_is_indeterminate() {
+    for (body, rows_are_there) in
+        [("DELETE FROM {schema}.lanes", true), ("ALTER TABLE {schema}.instances RENAME TO moved_away", false)]
+    {
+        let (server, schema) = (Server::shared(), Server::shared().new_schema());
+        let proxy = Proxy::start(server.port()).await;
+        let store = Postgres::options(server.url_at(proxy.port())).schema(&schema).lanes(1).open().await.unwrap();
+        at_each_commit(server, &schema, &body.replace("{schema}", &schema)).await;
+        proxy.cut_next_commit();
+        let create = Group { changes: vec![Change::Create(create("a"))] };
+        let answer = store.commit(vec![create], SystemTime::now()).await;
+        assert!(matches!(answer, Err(StoreError::Indeterminate { .. })), "{body}: {answer:?}");
+        if rows_are_there {
+            let row = store.get(Key::new("Door", "a")).await.unwrap().expect("it was created");
+            committed(&store, vec![Change::Transition(fire(&row, "Open"))]).await;
+        }
+    }
+}
+
+/// Calls that wait for the same connection, or in the queue of a lane, do not wait one after the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn n10_many_calls_end_in_time_while_the_server_is_down() {
+    let (server, timeout) = (Server::start(), Duration::from_secs(3));
+    let store = Postgres::options(server.url()).lanes(1).timeout(timeout).open().await.unwrap();
+    let row = committed(&store, vec![Change::Create(create("a"))]).await.remove(0);
+    server.stop("immediate");
+    let began = Instant::now();
+    let mut calls = tokio::task::JoinSet::new();
+    for n in 0..60 {
+        let (store, row) = (store.clone(), row.clone());
+        calls.spawn(async move {
+            if n % 2 == 0 {
+                store.get(row.key).await.map(drop)
+            } else {
+                let fire = Group { changes: vec![Change::Transition(fire(&row, "Open"))] };
+                store.commit(vec![fire], SystemTime::now()).await.map(drop)
+            }
+        });
+    }
+    for answer in calls.join_all().await {
+        assert!(matches!(answer, Err(StoreError::Unreachable { .. })), "{answer:?}");
+    }
+    assert!(began.elapsed() < 3 * timeout, "the last one ended after {:?}", began.elapsed());
+}
+
+/// Also where a statement may take less time than the store usually waits for a lock.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn n15_a_short_statement_timeout_delays_only_the_locked_row() {
+    let (server, schema) = (Server::shared(), Server::shared().new_schema());
+    let options = Postgres::options(server.url()).schema(&schema).lanes(1);
+    let store = options.statement_timeout(Duration::from_secs(1)).open().await.unwrap();
+    let rows = committed(&store, vec![Change::Create(create("a")), Change::Create(create("b"))]).await;
+    let admin = server.connect().await;
+    admin.batch_execute(&format!("BEGIN; UPDATE {schema}.instances SET attempt = 0 WHERE id = 'a'")).await.unwrap();
+    let group = |row: &Row| Group { changes: vec![Change::Transition(fire(row, "Open"))] };
+    let groups: Vec<Group> = rows.iter().map(group).collect();
+    let both = tokio::spawn({
+        let store = store.clone();
+        async move { store.commit(groups, SystemTime::now()).await }
+    });
+    let free = async || store.get(rows[1].key.clone()).await.unwrap().is_some_and(|row| row.version == 2);
+    let began = Instant::now();
+    while !free().await {
+        assert!(began.elapsed() < Duration::from_secs(20) && !both.is_finished(), "the other row waits, too");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    admin.batch_execute("COMMIT").await.unwrap();
+    let verdicts = both.await.unwrap().unwrap();
+    assert!(verdicts.iter().all(|verdict| matches!(verdict, Verdict::Committed { .. })), "{verdicts:?}");
+}
+
+/// A statement that takes too long is no lock, and the error says what to do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_statement_over_its_timeout_is_named() {
+    let (server, schema) = (Server::shared(), Server::shared().new_schema());
+    let options = Postgres::options(server.url()).schema(&schema).statement_timeout(Duration::from_millis(200));
+    let store = options.open().await.unwrap();
+    let slow = format!(
+        "CREATE FUNCTION {schema}.slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(10); RETURN NEW; END $$;
+         CREATE TRIGGER slow BEFORE INSERT ON {schema}.instances FOR EACH ROW EXECUTE FUNCTION {schema}.slow()"
+    );
+    server.connect().await.batch_execute(&slow).await.unwrap();
+    let create = Group { changes: vec![Change::Create(create("a"))] };
+    match store.commit(vec![create], SystemTime::now()).await {
+        Err(StoreError::Failed { cause, .. }) => assert!(cause.contains("statement_timeout"), "{cause}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A note that is committed while a purge waits for the row is purged, too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn x8_a_purge_takes_what_is_written_while_it_waits() {
+    let (server, schema) = (Server::shared(), Server::shared().new_schema());
+    let store = Postgres::options(server.url()).schema(&schema).open().await.unwrap();
+    let row = committed(&store, vec![Change::Create(create("a"))]).await.remove(0);
+    let other = server.connect().await;
+    let note = format!(
+        "BEGIN; UPDATE {schema}.instances SET hold = 'held' WHERE id = 'a';
+         INSERT INTO {schema}.history (sequence, machine, id, incarnation, kind, version, schema, fence, at, to_state, cause, bucket, payload)
+         SELECT nextval('{schema}.sequence'), machine, id, incarnation, 'note', version, schema, fence, now(), state, 'operator', bucket,
+             '\"a secret\"' FROM {schema}.instances"
+    );
+    other.batch_execute(&note).await.unwrap();
+    let (key, incarnation, version) = (row.key.clone(), row.incarnation, row.version);
+    let purge = Purge { key, incarnation, version, origin: Origin::default(), why: None };
+    let purged = tokio::spawn({
+        let store = store.clone();
+        async move { commit(&store, vec![Change::Purge(purge)]).await }
+    });
+    let admin = server.connect().await;
+    let waiting =
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%' || $1 || '%'";
+    let began = Instant::now();
+    while admin.query_one(waiting, &[&schema]).await.unwrap().get::<_, i64>(0) == 0 {
+        assert!(began.elapsed() < Duration::from_secs(20) && !purged.is_finished(), "the purge waits for the row");
+    }
+    other.batch_execute("COMMIT").await.unwrap();
+    let verdict = purged.await.unwrap();
+    assert!(matches!(verdict, Verdict::Committed { .. }), "{verdict:?}");
+    let left = admin.query_one(&format!("SELECT count(*) FROM {schema}.history"), &[]).await.unwrap();
+    assert_eq!(left.get::<_, i64>(0), 0, "nothing of the instance is left");
+}
+
+/// The fences of locks are those of one sequence, which a failover moves back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn n11_fences_of_locks_jump_after_a_failover() {
+    let (server, schema) = (Server::shared(), Server::shared().new_schema());
+    let store = Postgres::options(server.url()).schema(&schema).open().await.unwrap();
+    let entry = |id: &str| NewEphemeral {
+        kind: "lock",
+        name: "report".into(),
+        id: id.into(),
+        holder: "me".into(),
+        value: None,
+        ttl: Duration::from_mins(1),
+    };
+    let entries = store.ephemerals().expect("it has them");
+    let before = entries.enter(entry("a"), SystemTime::now()).await.unwrap();
+    let admin = server.connect().await;
+    admin.batch_execute(&format!("UPDATE {schema}.meta SET value = 0 WHERE name = 'timeline'")).await.unwrap();
+    let after = entries.enter(entry("b"), SystemTime::now()).await.unwrap();
+    assert!(after >= before + (1 << 20), "{after} after {before}");
+    assert_eq!(entries.enter(entry("c"), SystemTime::now()).await.unwrap(), after + 1, "it jumps once");
 }
 
 /// The server of a second failover may lack the first one's jump, too.

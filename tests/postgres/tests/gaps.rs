@@ -45,6 +45,25 @@ async fn n22_an_earlier_number_of_a_later_transaction_is_read() {
     assert_eq!(sequences(&store).await, [1, 2]);
 }
 
+/// A transaction that is prepared for a two-phase commit has no process any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn n22_a_prepared_transaction_holds_back_later_numbers() {
+    let (server, schema) = (Server::start(), "fsm");
+    let store = Postgres::open(server.url()).await.unwrap();
+    let (prepared, other) = (server.connect().await, server.connect().await);
+    begin(&prepared, schema).await;
+    insert(&prepared, schema).await;
+    prepared.batch_execute("PREPARE TRANSACTION 'later'").await.unwrap();
+    begin(&other, schema).await;
+    insert(&other, schema).await;
+    other.batch_execute("COMMIT").await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(sequences(&store).await, [0; 0], "the first entry may still come");
+    }
+    prepared.batch_execute("COMMIT PREPARED 'later'").await.unwrap();
+    assert_eq!(sequences(&store).await, [1, 2]);
+}
+
 /// A number of a transaction that was rolled back holds nothing back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn n22_a_number_that_was_rolled_back_is_left_out() {

@@ -60,3 +60,27 @@ async fn n39_an_open_snapshot_keeps_dead_rows_and_is_named() {
     assert!(oldest.as_ref().is_none_or(|oldest| oldest.holder != named), "{oldest:?}");
     runtime.shutdown(Duration::from_secs(5)).await;
 }
+
+/// A standby without a replication slot reports its queries, and has a snapshot for them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn n39_a_query_on_a_standby_is_named() {
+    let primary = Server::start();
+    let store = Postgres::open(primary.url()).await.unwrap();
+    let standby = Server::standby_of(&primary);
+    let reader = standby.connect().await;
+    for setting in ["hot_standby_feedback = on", "wal_receiver_status_interval = 1"] {
+        reader.batch_execute(&format!("ALTER SYSTEM SET {setting}")).await.unwrap();
+    }
+    reader.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+    reader.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM fsm.instances").await.unwrap();
+    let started = Instant::now();
+    loop {
+        let health = store.health().await.unwrap();
+        if let Some(SnapshotHolder::Standby { pid, application }) = health.oldest.map(|oldest| oldest.holder) {
+            assert!(pid > 0 && application == "walreceiver", "{pid} {application}");
+            return;
+        }
+        assert!(started.elapsed() < Duration::from_mins(1), "the standby has a snapshot");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

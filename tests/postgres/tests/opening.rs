@@ -3,11 +3,11 @@
 #![cfg(server)]
 
 use fsm_runtime::store::{
-    Store, StoreError,
+    Key, Process, Store, StoreError,
     postgres::{OpenError, Postgres},
 };
-use std::time::Duration;
-use tests_postgres::Server;
+use std::time::{Duration, Instant, SystemTime};
+use tests_postgres::{Pooler, Server};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn n24_many_nodes_start_at_once_on_an_empty_database() {
@@ -84,8 +84,8 @@ async fn n42_a_password_is_shown_nowhere() {
     hidden(format!("{options:?}"));
     hidden(format!("{:?}", options.open().await.unwrap()));
     let wrong = server.url().replace("fsm:", "unknown:");
-    match Postgres::options(wrong).timeout(Duration::ZERO).open().await {
-        Err(error @ OpenError::Unreachable { .. }) => hidden(error.to_string()),
+    match Postgres::options(wrong).open().await {
+        Err(error @ OpenError::Login { .. }) => hidden(error.to_string()),
         other => panic!("{other:?}"),
     }
     let without_host = server.url().replace("@127.0.0.1", "@");
@@ -130,4 +130,120 @@ async fn lists_by_state_need_the_index() {
     assert_eq!(store.count("Door".to_owned()).await.unwrap(), []);
     drop(open().state_index(false).open().await.unwrap());
     assert!(!store.lists_by_state().await.unwrap());
+}
+
+/// An open transaction delays the index, longer than statements may take and wait for locks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_index_of_states_is_there_when_a_store_with_it_is_open() {
+    let (server, schema) = (Server::shared(), Server::shared().new_schema());
+    let timeout = Duration::from_millis(500);
+    let open = || Postgres::options(server.url()).schema(&schema).statement_timeout(timeout);
+    drop(open().open().await.unwrap());
+    let (writer, admin) = (server.connect().await, server.connect().await);
+    writer.batch_execute(&format!("BEGIN; LOCK TABLE {schema}.instances IN ROW EXCLUSIVE MODE")).await.unwrap();
+    let opened: Vec<_> = (0..2).map(|_| tokio::spawn(open().state_index(true).open())).collect();
+    // Longer than a statement of the store's takes.
+    let waits = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX%{schema}%' AND wait_event_type = 'Lock'
+         AND now() - query_start > interval '4 seconds'"
+    );
+    let began = Instant::now();
+    while admin.query_one(&waits, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+        assert!(began.elapsed() < Duration::from_mins(1), "the index waits for the transaction");
+        assert!(opened.iter().all(|opened| !opened.is_finished()), "no store is open without its index");
+    }
+    writer.batch_execute("COMMIT").await.unwrap();
+    for opened in opened {
+        assert!(opened.await.unwrap().unwrap().lists_by_state().await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn the_index_of_states_is_not_built_through_a_pooler() {
+    let (server, schema) = (Server::shared(), Server::shared().new_schema());
+    let pooled = || Postgres::options(Pooler::shared().url()).pooled(true).schema(&schema).state_index(true);
+    drop(Postgres::options(server.url()).schema(&schema).open().await.unwrap());
+    match pooled().open().await {
+        Err(OpenError::Unusable { cause, .. }) => assert!(cause.contains("direct connection"), "{cause}"),
+        other => panic!("{other:?}"),
+    }
+    drop(Postgres::options(server.url()).schema(&schema).state_index(true).open().await.unwrap());
+    assert!(pooled().open().await.unwrap().lists_by_state().await.unwrap(), "it is there");
+}
+
+/// At the start of a runtime, all rows are read where there is no index of states.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn states_in_use_are_read_for_as_long_as_it_takes() {
+    let (server, schema) = (Server::shared(), Server::shared().new_schema());
+    let options = Postgres::options(server.url()).schema(&schema).statement_timeout(Duration::from_millis(200));
+    let store = options.timeout(Duration::from_secs(1)).open().await.unwrap();
+    let (locks, admin) = (server.connect().await, server.connect().await);
+    locks.batch_execute(&format!("BEGIN; LOCK TABLE {schema}.instances IN ACCESS EXCLUSIVE MODE")).await.unwrap();
+    let states = tokio::spawn(async move { store.states_in_use("Door".to_owned()).await });
+    let waits = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%GROUP BY%' AND query LIKE '%{schema}%'
+         AND wait_event_type = 'Lock' AND now() - query_start > interval '3 seconds'"
+    );
+    let began = Instant::now();
+    while admin.query_one(&waits, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+        assert!(began.elapsed() < Duration::from_mins(1) && !states.is_finished(), "it waits");
+    }
+    locks.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(states.await.unwrap().unwrap(), []);
+}
+
+/// Through a pooler, too, the server ends what takes too long: what nobody waits for any more keeps no connection of the pool.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn n30_a_locked_table_keeps_no_connections_of_a_pooler() {
+    let (server, schema) = (Server::shared(), Server::shared().new_schema());
+    let options = Postgres::options(Pooler::shared().url()).pooled(true).schema(&schema);
+    let options = options.statement_timeout(Duration::from_secs(1)).timeout(Duration::from_secs(2));
+    let store = options.open().await.unwrap();
+    let (locks, admin) = (server.connect().await, server.connect().await);
+    locks.batch_execute(&format!("BEGIN; LOCK TABLE {schema}.instances IN ACCESS EXCLUSIVE MODE")).await.unwrap();
+    let read = store.get(Key::new("Door", "a")).await;
+    assert!(matches!(read, Err(StoreError::Busy { .. })), "{read:?}");
+    let waits = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%{schema}%'
+         AND now() - query_start > interval '2 seconds'"
+    );
+    assert_eq!(admin.query_one(&waits, &[]).await.unwrap().get::<_, i64>(0), 0);
+    locks.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(store.get(Key::new("Door", "a")).await.unwrap(), None);
+}
+
+/// A host that takes no connections: its queue of them is full, so that it answers nothing.
+async fn silent_host() -> (tokio::net::TcpListener, Vec<tokio::net::TcpStream>, u16) {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut full = Vec::new();
+    let connect = || tokio::time::timeout(Duration::from_millis(300), tokio::net::TcpStream::connect(address));
+    while let Ok(connected) = connect().await {
+        full.push(connected.unwrap());
+    }
+    (listener, full, address.port())
+}
+
+/// Hosts in front that do not answer use up no call's time, and no lease's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn n36_silent_hosts_before_the_server_are_passed_over() {
+    let (server, schema) = (Server::shared(), Server::shared().new_schema());
+    let (first, second) = (silent_host().await, silent_host().await);
+    let hosts = format!("127.0.0.1:{},127.0.0.1:{},127.0.0.1:{}", first.2, second.2, server.port());
+    let url = server.url().replace(&format!("127.0.0.1:{}", server.port()), &hosts);
+    let store = Postgres::options(url).schema(&schema).open().await.unwrap();
+    let began = Instant::now();
+    let process = Process {
+        owner: "me".into(),
+        holder: "holder".into(),
+        node: "node".into(),
+        pid: 1,
+        machines: Vec::new(),
+        build: None,
+        slots: 1,
+    };
+    store.take_lease(process, Duration::from_secs(9), SystemTime::now()).await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(6), "the lease was taken after {:?}", began.elapsed());
 }

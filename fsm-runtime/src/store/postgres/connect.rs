@@ -2,7 +2,7 @@
 
 use super::{
     OpenError, PostgresOptions,
-    failure::{Failure, Kind},
+    failure::{Failure, Kind, unconnected},
     tls::{self, Tls},
 };
 use std::{future::poll_fn, str::FromStr, time::Duration};
@@ -15,8 +15,8 @@ use tokio_postgres::{
 
 /// How long one attempt to connect to one address may take.
 const CONNECT: Duration = Duration::from_secs(5);
-/// How long a statement waits for a lock. Less than a statement may take, so that the reason is known.
-const LOCK: &str = "2s";
+/// How long a statement waits for a lock at most.
+const LOCK: Duration = Duration::from_secs(2);
 /// After this time the server ends a transaction whose client does not go on.
 const IDLE_IN_TRANSACTION: &str = "5s";
 
@@ -63,7 +63,6 @@ impl Target {
             return Err(OpenError::Url { why: "it names no host".to_owned() });
         }
         config
-            .connect_timeout(CONNECT)
             .keepalives_idle(Duration::from_secs(10))
             .keepalives_interval(Duration::from_secs(5))
             .keepalives_retries(3)
@@ -79,21 +78,23 @@ impl Target {
     }
 
     /// The beginning of a transaction. A pooler keeps no settings of a session, so they are part of it.
-    pub(super) fn begin(&self) -> String {
+    pub(super) fn begin(&self, role: Role) -> String {
         const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
         if !self.pooled {
             return BEGIN.to_owned();
         }
-        let settings = self.settings(Role::Lane).map(|(name, value)| format!("; SET LOCAL {name} = '{value}'"));
+        let settings = self.settings(role).map(|(name, value)| format!("; SET LOCAL {name} = '{value}'"));
         format!("{BEGIN}{}", settings.concat())
     }
 
     fn settings(&self, role: Role) -> [(&'static str, String); 8] {
         // The joins of a batch begin at its values, which the planner has no statistics about: each row is found by its key.
         let scans = if role == Role::Lane { "off" } else { "on" };
+        let millis = |duration: Duration| duration.as_millis().clamp(1, i32::MAX as u128).to_string();
         [
-            ("statement_timeout", self.statement_timeout.as_millis().min(i32::MAX as u128).to_string()),
-            ("lock_timeout", LOCK.to_owned()),
+            ("statement_timeout", millis(self.statement_timeout)),
+            // Less than a statement may take, so that the reason is known.
+            ("lock_timeout", millis(LOCK.min(self.statement_timeout / 2))),
             ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION.to_owned()),
             ("enable_seqscan", scans.to_owned()),
             ("enable_mergejoin", scans.to_owned()),
@@ -105,13 +106,19 @@ impl Target {
 
     /// Connects, and spawns the task that drives the connection. Notifications go to `notified`, which is dropped when the connection
     /// ends. Nothing was sent that could change anything.
+    ///
+    /// Hosts are tried in order, and none that does not answer uses up the time of those after it: if `limit` is short, each has a part.
     pub(super) async fn connect(
         &self,
         role: Role,
         notified: Option<UnboundedSender<String>>,
+        limit: Duration,
     ) -> Result<Client, Failure> {
         let mut config = self.config.clone();
-        config.application_name(role.name());
+        let hosts = config.get_hosts().len().max(config.get_hostaddrs().len()).max(1);
+        let parts = u32::try_from(hosts).unwrap_or(u32::MAX).saturating_add(1);
+        let of_each = CONNECT.min(limit / parts);
+        config.connect_timeout(of_each).application_name(role.name());
         if !self.pooled {
             let own = config.get_options().map(|own| format!("{own} ")).unwrap_or_default();
             let settings = self.settings(role).map(|(name, value)| format!("-c {name}={value}")).join(" ");
@@ -120,29 +127,24 @@ impl Target {
         let connecting = async {
             match &self.tls {
                 Tls::None => {
-                    let (client, connection) = config.connect(NoTls).await.map_err(unreachable)?;
+                    let (client, connection) = config.connect(NoTls).await.map_err(unconnected)?;
                     tokio::spawn(drive(connection, notified));
                     Ok(client)
                 }
                 #[cfg(feature = "postgres-tls")]
                 Tls::Rustls(tls) => {
-                    let (client, connection) = config.connect(tls.clone()).await.map_err(unreachable)?;
+                    let (client, connection) = config.connect(tls.clone()).await.map_err(unconnected)?;
                     tokio::spawn(drive(connection, notified));
                     Ok(client)
                 }
             }
         };
-        let within = CONNECT.saturating_mul(2);
+        let within = of_each.saturating_mul(parts);
         match tokio::time::timeout(within, connecting).await {
             Ok(connected) => connected,
             Err(_) => Err(Failure::new(Kind::Unreachable, format!("no connection within {within:?}"))),
         }
     }
-}
-
-/// No connection: nothing was sent.
-fn unreachable(error: tokio_postgres::Error) -> Failure {
-    Failure { kind: Kind::Unreachable, ..Failure::from(error) }
 }
 
 /// Drives a connection to its end.

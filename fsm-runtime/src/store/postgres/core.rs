@@ -18,6 +18,10 @@ use std::{
 };
 use tokio_postgres::Row;
 
+/// How long a call whose time is over is tried.
+const LEAST_TRY: Duration = Duration::from_secs(5);
+/// How often a long read is tried at least.
+const LONG_READS: u32 = 3;
 /// Connections that read.
 const READERS: usize = 2;
 
@@ -68,6 +72,25 @@ impl Core {
         self.run_on(&self.readers[next], &statement, true).await
     }
 
+    /// The rows of a query that reads whole tables, on a connection of its own, without a limit of time.
+    pub(super) async fn read_all(&self, statement: &Statement<'_>) -> Result<Vec<Row>, StoreError> {
+        let session = Session::new(&self.target, &self.texts, Role::Reader);
+        let (began, mut attempts) = (Instant::now(), 0_u32);
+        loop {
+            attempts += 1;
+            let read = async { session.connected().await?.query_without_limit(statement).await };
+            let failure = match read.await {
+                Ok(rows) => return Ok(rows),
+                Err(failure) => failure,
+            };
+            // A long read whose connection broke is tried again, too.
+            if !failure.can_pass() || attempts >= LONG_READS && began.elapsed() >= self.options.timeout {
+                return Err(self.error(failure, began.elapsed()));
+            }
+            tokio::time::sleep(Duration::from_millis(fastrand::u64(1..50))).await;
+        }
+    }
+
     /// The rows of a statement that must not be repeated where its answer is lost.
     pub(super) async fn once(&self, statement: Statement<'_>) -> Result<Vec<Row>, StoreError> {
         self.run_on(&self.readers[0], &statement, false).await
@@ -93,10 +116,10 @@ impl Core {
     ) -> Result<Vec<Row>, StoreError> {
         let began = Instant::now();
         loop {
-            let silent = |_| Err(Failure::no_answer(limit));
-            let failure = match tokio::time::timeout(limit, session.connected()).await.unwrap_or_else(silent) {
+            let left = self.options.timeout.saturating_sub(began.elapsed()).max(LEAST_TRY);
+            let failure = match session.connected_within(limit.min(left)).await {
                 Ok(connected) => {
-                    let answer = tokio::time::timeout(limit, connected.query(statement)).await;
+                    let answer = tokio::time::timeout(limit, connected.query_alone(statement)).await;
                     let failure = match answer.unwrap_or_else(|_| Err(Failure::no_answer(limit))) {
                         Ok(rows) => return Ok(rows),
                         Err(failure) => failure,

@@ -1,9 +1,11 @@
 //! Entries under leases, and kept results, in the server's time.
 
 use super::{
+    change::SEQUENCES_ARE_AHEAD,
     columns::{limit as rows, micros, number, stored, value},
     core::Core,
     failure::Failure,
+    lane::RAISE_TIMELINE,
     lease::answers_within,
     statement::Statement,
 };
@@ -33,11 +35,13 @@ impl Core {
     /// A read of the position after the commit therefore sees all entries that are ahead.
     ///
     /// After a lost answer, the entry may be there already, or an earlier attempt may be waiting on the server and commit after this one has
-    /// begun: its entry is in the way then, and cannot be seen. The next attempt sees it.
+    /// begun: its entry is in the way then, and cannot be seen. The next attempt sees it. An attempt also writes nothing after a failover,
+    /// until the sequences are ahead of what the former primary may have given out.
     pub(super) async fn enter(&self, entry: NewEphemeral, now: SystemTime) -> Result<u64, StoreError> {
         let NewEphemeral { kind, name, id, holder, value, ttl } = entry;
         let text = format!(
-            "WITH queue AS MATERIALIZED (SELECT pg_advisory_xact_lock({QUEUES}, hashtext($2 || '/' || $3))),
+            "WITH queue AS MATERIALIZED (
+                SELECT pg_advisory_xact_lock({QUEUES}, hashtext($2 || '/' || $3)) WHERE {SEQUENCES_ARE_AHEAD}),
              entered AS (
                 INSERT INTO {{schema}}.entries (sequence, kind, name, id, holder, value, since, until)
                 SELECT nextval('{{schema}}.fence'), $2, $3, $4, $5, $6, {NOW}, {NOW} + $7 * interval '1 microsecond' FROM queue
@@ -51,6 +55,7 @@ impl Core {
             if let Some(row) = self.change_entries(statement).await?.first() {
                 return self.decoded(number(row, 0, "sequence"));
             }
+            self.read(Statement::new(RAISE_TIMELINE)).await?;
         }
         self.decoded(Err(Failure::damaged(format!("an entry was not written by {ATTEMPTS} attempts"))))
     }

@@ -38,6 +38,16 @@ pub enum OpenError {
         /// The cause.
         cause: String,
     },
+    /// The server refuses the user, the password or the database.
+    #[error(
+        "{store} refuses the login: {cause}; check user, password and database of the connection string, and the server's `pg_hba.conf`"
+    )]
+    Login {
+        /// Which store.
+        store: String,
+        /// The error of the server.
+        cause: String,
+    },
     /// The server speaks PostgreSQL's protocol and is another database.
     #[error(
         "{store} is {found}, which lacks what this store relies on; needed is PostgreSQL 15 or newer. Known not to work are CockroachDB \
@@ -116,6 +126,7 @@ impl OpenError {
             Self::Url { .. } | Self::Option { .. } => ErrorKind::Invalid,
             Self::Unreachable { .. } => ErrorKind::Unavailable,
             Self::Tls { .. }
+            | Self::Login { .. }
             | Self::NotPostgres { .. }
             | Self::TooOld { .. }
             | Self::NotUtf8 { .. }

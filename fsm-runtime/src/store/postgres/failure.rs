@@ -17,13 +17,15 @@ pub(super) struct Failure {
 pub(super) enum Kind {
     /// There is no connection, and nothing was sent.
     Unreachable,
+    /// The server, or its access rules, refused the user, the password or the database. Nothing was sent.
+    Login,
     /// The connection broke, or the server did not answer in time: what was sent may have been done.
     Lost,
-    /// The server undid the statement in favour of another one; it may be repeated at once.
+    /// The server undid the statement in favor of another one; it may be repeated at once.
     Contended,
     /// Another transaction held a lock for longer than a statement waits.
     Locked,
-    /// The server ended the statement for taking too long.
+    /// The server ended the statement for taking too long, or because an administrator canceled it.
     TooLong,
     /// The values of a statement violate a constraint or a limit, or have a form that the server does not take.
     Refused,
@@ -59,7 +61,10 @@ impl Failure {
 
     /// Whether the same read, or the same write after it is known that nothing was changed, may succeed now.
     pub(super) fn can_pass(&self) -> bool {
-        matches!(self.kind, Kind::Unreachable | Kind::Lost | Kind::Contended | Kind::Locked | Kind::ReadOnly)
+        matches!(
+            self.kind,
+            Kind::Unreachable | Kind::Login | Kind::Lost | Kind::Contended | Kind::Locked | Kind::ReadOnly
+        )
     }
 
     /// Whether the connection cannot be used any more.
@@ -71,15 +76,26 @@ impl Failure {
     pub(super) fn into_error(self, store: &str, waited: Duration) -> StoreError {
         let (store, cause) = (store.to_owned(), self.text);
         match self.kind {
-            Kind::Contended | Kind::Locked | Kind::TooLong => StoreError::Busy { store, waited, holder: None },
+            Kind::Contended | Kind::Locked => StoreError::Busy { store, waited, holder: None },
+            Kind::TooLong => StoreError::Failed {
+                store,
+                cause: format!("{cause}; a longer `statement_timeout` gives statements more time"),
+            },
             Kind::Full => StoreError::Full { store },
             Kind::ReadOnly => StoreError::ReadOnly { store, cause },
             Kind::Damaged => StoreError::Damaged { store, cause },
-            Kind::Unreachable | Kind::Lost => StoreError::Unreachable { store, cause },
+            Kind::Unreachable | Kind::Login | Kind::Lost => StoreError::Unreachable { store, cause },
             Kind::Forbidden => StoreError::Forbidden { store, cause },
             Kind::Refused | Kind::Unmet | Kind::Aborted | Kind::Other => StoreError::Failed { store, cause },
         }
     }
+}
+
+/// No connection was made: nothing was sent.
+pub(super) fn unconnected(error: tokio_postgres::Error) -> Failure {
+    let code = error.code().map(SqlState::code).unwrap_or_default();
+    let is_login = code.starts_with("28") || ["3D000", "42501"].contains(&code);
+    Failure { kind: if is_login { Kind::Login } else { Kind::Unreachable }, ..Failure::from(error) }
 }
 
 impl fmt::Display for Failure {

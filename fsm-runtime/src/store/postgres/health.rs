@@ -52,7 +52,7 @@ pub struct OldestSnapshot {
     pub holder: SnapshotHolder,
     /// How many transactions began since.
     pub transactions: u64,
-    /// How long its transaction has been open. `None` for a replication slot.
+    /// How long its transaction has been open. `None` for a replication slot and a standby.
     pub open_for: Option<Duration>,
 }
 
@@ -71,6 +71,13 @@ pub enum SnapshotHolder {
     Prepared(String),
     /// A replication slot, by its name.
     ReplicationSlot(String),
+    /// A query on a standby that has no replication slot, and reports its queries by `hot_standby_feedback`.
+    Standby {
+        /// The process of the server that sends to the standby. If it is terminated, the standby reconnects, and the snapshot stays.
+        pid: i32,
+        /// The `application_name` of the standby.
+        application: String,
+    },
 }
 
 impl Health {
@@ -83,7 +90,7 @@ impl Health {
     /// What keeps many dead rows from being removed for a long time.
     fn cause_of_bloat(&self) -> Option<&OldestSnapshot> {
         let oldest = self.oldest.as_ref()?;
-        // A replication slot has no time: its transactions count.
+        // Replication slots and standbys have no time: their transactions count.
         let is_old = oldest.open_for.map_or(oldest.transactions >= MANY, |open_for| open_for >= LONG);
         (is_old && self.dead_rows() >= MANY).then_some(oldest)
     }
@@ -97,6 +104,7 @@ impl fmt::Display for SnapshotHolder {
             }
             Self::Prepared(name) => write!(f, "the prepared transaction `{name}`"),
             Self::ReplicationSlot(name) => write!(f, "the replication slot `{name}`"),
+            Self::Standby { application, .. } => write!(f, "a query on the standby `{application}`"),
         }
     }
 }
@@ -107,7 +115,7 @@ const TABLES: &str = "SELECT t.relname::text, t.n_live_tup, t.n_dead_tup, pg_tot
 /// Snapshots of other databases do not matter; those of a standby belong to none.
 const OLDEST: &str = "
 SELECT s.kind, s.pid, s.name, s.age, s.micros FROM (
-    SELECT 't' AS kind, a.pid, a.application_name AS name, greatest(age(a.backend_xmin), age(a.backend_xid))::bigint AS age,
+    SELECT CASE a.backend_type WHEN 'walsender' THEN 'w' ELSE 't' END AS kind, a.pid, a.application_name AS name, greatest(age(a.backend_xmin), age(a.backend_xid))::bigint AS age,
            (extract(epoch FROM clock_timestamp() - a.xact_start) * 1000000)::bigint AS micros
     FROM pg_stat_activity a WHERE a.pid <> pg_backend_pid() AND (a.datname = current_database() OR a.datname IS NULL)
     UNION ALL
@@ -139,6 +147,7 @@ fn to_oldest(row: &Row) -> Result<OldestSnapshot, Failure> {
     let name = value(row, 2, "name")?;
     let holder = match value::<String>(row, 0, "kind")?.as_str() {
         "t" => SnapshotHolder::Transaction { pid: value(row, 1, "pid")?, application: name },
+        "w" => SnapshotHolder::Standby { pid: value(row, 1, "pid")?, application: name },
         "p" => SnapshotHolder::Prepared(name),
         _ => SnapshotHolder::ReplicationSlot(name),
     };

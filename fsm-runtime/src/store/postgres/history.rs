@@ -54,9 +54,9 @@ const LOOK: &str = "
 /// The last number that was given out.
 const GIVEN: &str = "SELECT CASE WHEN s.is_called THEN s.last_value ELSE 0 END FROM {schema}.sequence s";
 
-/// The transactions of the store that are open. Each has its id and the lock on the table of the lanes before it takes a number.
+/// The transactions of the store that are open, or prepared for a two-phase commit, which have no process. Each has its id and the lock on the table of the lanes before it takes a number.
 const OPEN: &str = "
-    SELECT t.transactionid::text::bigint FROM pg_locks l JOIN pg_locks t ON t.pid = l.pid AND t.locktype = 'transactionid' AND t.granted
+    SELECT t.transactionid::text::bigint FROM pg_locks l JOIN pg_locks t ON t.virtualtransaction = l.virtualtransaction AND t.locktype = 'transactionid' AND t.granted
     WHERE l.locktype = 'relation' AND l.relation = '{schema}.lanes'::regclass AND l.mode = 'RowExclusiveLock' AND l.granted
         AND t.mode = 'ExclusiveLock' AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())";
 

@@ -197,7 +197,7 @@ async fn begin(core: &Arc<Core>, token: Uuid) -> Result<(Arc<Connected>, Vec<Str
             Err(_) => {}
         }
     };
-    connected.execute(&core.target.begin()).await?;
+    connected.execute(&core.target.begin(Role::Statements)).await?;
     connected.execute(SETTINGS).await?;
     let mut found = what_there_is(&connected).await?;
     if found.is_empty() {

@@ -106,9 +106,10 @@ impl Core {
         self.decoded(rows.iter().map(count).collect())
     }
 
-    /// Without the index of states this reads the machine's rows, once at start-up.
+    /// Without the index of states this reads all rows of the machine, once at start-up, for as long as that takes.
     pub(super) async fn states_in_use(&self, machine: String) -> Result<Vec<InUse>, StoreError> {
-        let text = if self.has_state_index().await? {
+        let with_index = self.has_state_index().await?;
+        let text = if with_index {
             format!(
                 "{} SELECT r.state, r.schema, e.machine, e.id FROM ranges r CROSS JOIN LATERAL (
                     SELECT i.machine, i.id FROM {{schema}}.instances i
@@ -121,7 +122,11 @@ impl Core {
              GROUP BY i.state, i.schema ORDER BY i.state, i.schema"
                 .to_owned()
         };
-        let rows = self.read(Statement::new(text).text(machine)).await?;
+        let rows = if with_index {
+            self.read(Statement::new(text).text(machine)).await?
+        } else {
+            self.read_all(&Statement::new(text).text(machine)).await?
+        };
         let in_use = |row: &tokio_postgres::Row| {
             Ok(InUse { state: value(row, 0, "state")?, schema: number(row, 1, "schema")?, example: to_key(row, 2)? })
         };

@@ -1,4 +1,4 @@
-//! A store in a PostgreSQL database, for the processes of several machines.
+//! A store in a PostgreSQL database, for the processes of several hosts.
 
 mod change;
 mod claimed;
@@ -45,14 +45,14 @@ use std::{
     fmt,
     future::Future,
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 use tokio::sync::{broadcast, watch};
 pub use user_sql::{Sql, SqlError, SqlValue};
 pub(crate) use within::NotWithin;
 pub use within::OpenTransaction;
 
-/// Rows in a PostgreSQL database, for the processes of several machines.
+/// Rows in a PostgreSQL database, for the processes of several hosts.
 ///
 /// Needs PostgreSQL 15 or newer. The tables are in a schema of their own. Changes of many callers share transactions, which are sent in
 /// one burst: a process that is stopped holds no locks. Leases, due times and the history are in the time of the server.
@@ -174,7 +174,7 @@ impl TransactionalSql for Postgres {
         statements: Statements<Self>,
         now: SystemTime,
     ) -> StoreFuture<'_, Result<Verdict, Box<dyn Error + Send + Sync>>> {
-        let lane = self.0.with_statements.clone();
+        let (lane, since) = (self.0.with_statements.clone(), Instant::now());
         self.run(move |core| async move {
             text::replace_nul(&mut group);
             let refused = text::refused(&group).or_else(|| group.too_large(core.options.max_value_bytes));
@@ -182,7 +182,7 @@ impl TransactionalSql for Postgres {
                 return Ok(Ok(verdict));
             }
             let now = core.callers(now);
-            lane.lock().await.commit_with(&group, now, statements).await
+            lane.lock().await.commit_with(&group, now, since, statements).await
         })
     }
 

@@ -35,8 +35,8 @@ const LEASES: &str = "leases";
 const ENTRIES: &str = "entries";
 /// How long changed buckets are collected before others are notified.
 const COLLECT: Duration = Duration::from_millis(10);
-/// How soon a gap in the history is looked at again.
-const GAP: Duration = Duration::from_millis(5);
+/// How soon a gap in the history is looked at again: at first, and if its transaction stays open.
+const GAP: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(100));
 /// How often a connection without notifications is probed, and how long it may take to answer. Nothing else shows that
 /// a connection is cut off.
 const PING: Duration = Duration::from_secs(5);
@@ -180,7 +180,7 @@ async fn notify(core: Arc<Core>) {
     let own = core.notices.id.to_string();
     loop {
         let (heard, mut payloads) = mpsc::unbounded_channel();
-        if let Ok(client) = core.target.connect(Role::Notifications, Some(heard)).await {
+        if let Ok(client) = core.target.connect(Role::Notifications, Some(heard), Duration::MAX).await {
             let connected = Connected::new(client, &core.target, &core.texts);
             let listen = format!("SET synchronous_commit = off; LISTEN \"{}\"", channel(&core));
             if connected.execute(&listen).await.is_ok() {
@@ -266,11 +266,16 @@ async fn watch(core: Arc<Core>) {
             Err(_) => tokio::time::sleep(core.options.poll).await,
         }
     };
+    let (mut gap, mut before) = (GAP.0, position);
     loop {
         let pause = match look(&core, &mut position).await {
-            Ok(true) => GAP,
+            Ok(true) => {
+                gap = if position == before { (gap * 2).min(GAP.1) } else { GAP.0 };
+                gap
+            }
             Ok(false) | Err(_) => core.options.poll,
         };
+        before = position;
         tokio::select! {
             () = core.notices.heard.notified() => {}
             () = tokio::time::sleep(pause) => {}

@@ -9,14 +9,14 @@ use crate::{
 use std::path::PathBuf;
 use std::{fmt, time::Duration};
 
-/// How long a call goes on while the server cannot be reached, if not set.
+/// How long a call is retried while the server cannot be reached, if not set.
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// How long one statement may take, if not set.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long changes of other processes are found without a notification, if not set.
 const POLL: Duration = Duration::from_millis(250);
-/// The length of a name in PostgreSQL; a longer one would be cut.
-const MAX_SCHEMA_BYTES: usize = 63;
+/// A name in PostgreSQL has at most 63 bytes, and that of the channel for notifications is four bytes longer than that of the schema.
+const MAX_SCHEMA_BYTES: usize = 59;
 /// A history entry has three values, and a field of PostgreSQL has at most 1 GB.
 const LARGEST_VALUE: usize = 256 << 20;
 
@@ -28,7 +28,7 @@ pub enum Time {
     /// of a node. The default.
     #[default]
     Database,
-    /// That of the caller, for tests with a manual clock. Not for several machines.
+    /// That of the caller, for tests with a manual clock. Not for several hosts.
     Callers,
 }
 
@@ -82,7 +82,7 @@ impl PostgresOptions {
 
     /// A file with the certificates, in PEM format, that sign the server's: those of the system, if not set.
     ///
-    /// Connections beyond this machine are encrypted, and the server's certificate and name are checked, unless the connection string
+    /// Connections to other hosts are encrypted, and the server's certificate and name are checked, unless the connection string
     /// has another `sslmode` (`disable`, `prefer`, `require`, `verify-ca`, `verify-full`). Where a connection is encrypted, both are
     /// checked in every mode.
     #[cfg(feature = "postgres-tls")]
@@ -96,7 +96,9 @@ impl PostgresOptions {
     /// write rate. Without it these calls are [`StoreError::NoStateIndex`](crate::store::StoreError::NoStateIndex).
     ///
     /// The index is a property of the tables: new ones do not have it, and a process that does not call this leaves it as it is.
-    /// Building it for a table in use does not block writers.
+    /// Building it for a table in use does not block writers, waits for open transactions of others, and has no time limit. It needs
+    /// the owner of the table, and a direct connection: with [`pooled`](Self::pooled), [`open`](Self::open) fails if the index is
+    /// missing.
     pub fn state_index(mut self, on: bool) -> Self {
         self.state_index = Some(on);
         self
@@ -122,15 +124,15 @@ impl PostgresOptions {
         self
     }
 
-    /// How long a call goes on while the server cannot be reached, restarts, or another transaction is in the way, before it returns
+    /// How long a call is retried while the server cannot be reached, restarts, or another transaction is in the way, before it returns
     /// an error; 30 s, if not set, and 100,000 years at most.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// How long one statement may take; 10 s, if not set. The server ends it then, and a connection without an answer for 2 s more
-    /// is given up.
+    /// How long one statement may take; 10 s, if not set. The server ends it then, and the call fails with
+    /// [`StoreError::Busy`](crate::store::StoreError::Busy). A connection without an answer for 2 s more is given up.
     pub fn statement_timeout(mut self, timeout: Duration) -> Self {
         self.statement_timeout = timeout;
         self
@@ -142,7 +144,8 @@ impl PostgresOptions {
         self
     }
 
-    /// How many connections commit changes: 2, if not set, and 1 to 64. One is enough for some ten thousand changes a second.
+    /// How many connections commit changes: 2, if not set, and 1 to 64. A lane waits one round trip and one flush of the server's log for
+    /// each batch.
     pub fn lanes(mut self, lanes: usize) -> Self {
         self.lanes = lanes;
         self
@@ -162,10 +165,10 @@ impl PostgresOptions {
             return Some((option, TOO_LONG));
         }
         if self.statement_timeout < Duration::from_millis(1) {
-            return Some(("statement_timeout", "no statement takes less than a millisecond"));
+            return Some(("statement_timeout", "must be at least 1 ms"));
         }
         if self.poll < Duration::from_millis(1) {
-            return Some(("poll", "the server would be asked all the time"));
+            return Some(("poll", "must be at least 1 ms"));
         }
         let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ' ');
         let length = 1..=MAX_SCHEMA_BYTES;
@@ -173,14 +176,14 @@ impl PostgresOptions {
         {
             return Some((
                 "schema",
-                "expected a name of 1 to 63 bytes, of letters, digits and `_`, that does not begin with `pg_`",
+                "expected a name of 1 to 59 bytes, of letters, digits, `_`, `-`, `.` and spaces, that does not begin with `pg_`",
             ));
         }
         if !(1..=64).contains(&self.lanes) {
             return Some(("lanes", "expected 1 to 64"));
         }
         if self.max_value_bytes == 0 {
-            return Some(("max_value_bytes", "every value has at least a byte, so that nothing could be stored"));
+            return Some(("max_value_bytes", "must be at least 1"));
         }
         if self.max_value_bytes > LARGEST_VALUE {
             return Some((

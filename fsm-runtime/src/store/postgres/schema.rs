@@ -18,6 +18,8 @@ const LAYOUT: i64 = 1;
 const OLDEST_SERVER: i32 = 150_000;
 /// The name of the lock under which the tables are created.
 const CREATION: &str = "fsm: create tables";
+/// How often a process that waits for another one's index looks whether that one has ended.
+const INDEX_PAUSE: Duration = Duration::from_millis(200);
 
 const SCHEMA: &str = "CREATE SCHEMA {schema};\n";
 const TABLES: &str = include_str!("layout_1.sql");
@@ -49,9 +51,10 @@ pub(super) async fn prepare(session: &Session, target: &Target, options: &Postgr
             Err(Attempt::Refused(error)) => return Err(error),
             Err(Attempt::Failed(failure)) => failure,
         };
-        if !failure.can_pass() || began.elapsed() >= options.timeout {
+        if !failure.can_pass() || failure.kind == Kind::Login || began.elapsed() >= options.timeout {
             let (store, cause) = (target.name.clone(), failure.text);
             return Err(match failure.kind {
+                Kind::Login => OpenError::Login { store, cause },
                 Kind::Unreachable | Kind::Lost => OpenError::Unreachable { store, cause },
                 _ => OpenError::Unusable { store, cause },
             });
@@ -84,7 +87,7 @@ async fn prepare_on(connected: &Connected, target: &Target, options: &PostgresOp
         create(connected, target, options).await?;
     }
     if let Some(wanted) = options.state_index {
-        state_index(connected, options, wanted).await?;
+        state_index(connected, target, options, wanted).await?;
     }
     Ok(())
 }
@@ -144,7 +147,7 @@ async fn create(connected: &Connected, target: &Target, options: &PostgresOption
     if !options.migrate {
         return Err(no_tables("the option `migrate` is off".to_owned()).into());
     }
-    connected.execute(&target.begin()).await?;
+    connected.execute(&target.begin(Role::Statements)).await?;
     let created = async {
         // All others wait for the first one here.
         let lock = Statement::new(
@@ -177,30 +180,44 @@ async fn create(connected: &Connected, target: &Target, options: &PostgresOption
     }
 }
 
-/// Builds or drops the index of states. Other processes may do the same at this moment.
-async fn state_index(connected: &Connected, options: &PostgresOptions, wanted: bool) -> Result<(), Failure> {
+/// Builds or drops the index of states, without blocking writers. Other processes may do the same at this moment: one builds it, and the
+/// others wait for that one.
+async fn state_index(
+    connected: &Connected,
+    target: &Target,
+    options: &PostgresOptions,
+    wanted: bool,
+) -> Result<(), Attempt> {
     if has_state_index(connected, options).await? == wanted {
         return Ok(());
     }
     if !wanted {
-        return connected.execute("DROP INDEX IF EXISTS {schema}.instances_state").await;
+        return Ok(connected.execute("DROP INDEX IF EXISTS {schema}.instances_state").await?);
     }
-    // Without blocking writers. One process builds it, and the others leave it to that one.
-    let lock = Statement::new("SELECT pg_try_advisory_lock(hashtextextended($1, 0))");
+    if target.pooled {
+        let cause = "the index of states cannot be built through a pooler, which keeps no settings and locks of a session: open the store \
+                     once with a direct connection"
+            .to_owned();
+        return Err(OpenError::Unusable { store: target.name.clone(), cause }.into());
+    }
+    tracing::info!(store = %target.name, "building the index of states, which takes a while if there are many instances");
     let name = format!("fsm: index of states {}", options.schema);
-    if !connected.query(&lock.text(name.clone())).await?.iter().any(|row| row.get(0)) {
-        return Ok(());
+    let lock = || Statement::new("SELECT pg_try_advisory_lock(hashtextextended($1, 0))").text(name.clone());
+    while !one::<bool>(connected, lock()).await? {
+        tokio::time::sleep(INDEX_PAUSE).await;
     }
     let built = async {
+        if has_state_index(connected, options).await? {
+            return Ok(());
+        }
         // What a build that was interrupted has left is not valid.
         connected.execute("DROP INDEX IF EXISTS {schema}.instances_state").await?;
-        connected.execute("SET statement_timeout = 0").await?;
-        connected.execute(&STATE_INDEX.replace("CREATE INDEX", "CREATE INDEX CONCURRENTLY")).await
+        connected.execute_without_limit(&STATE_INDEX.replace("CREATE INDEX", "CREATE INDEX CONCURRENTLY")).await
     };
     let built = built.await;
     let unlock = Statement::new("SELECT pg_advisory_unlock(hashtextextended($1, 0))");
     connected.query(&unlock.text(name)).await?;
-    built
+    Ok(built?)
 }
 
 async fn has_state_index(connected: &Connected, options: &PostgresOptions) -> Result<bool, Failure> {

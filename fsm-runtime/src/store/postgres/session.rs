@@ -24,6 +24,8 @@ use tokio_postgres::{
 /// The pauses between attempts to connect.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// For statements that read or build much. An index that is built without blocking writers waits for all open transactions.
+const NO_LIMITS: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0";
 
 /// A connection that is made when it is needed, and again after it broke.
 pub(super) struct Session {
@@ -36,8 +38,16 @@ pub(super) struct Session {
 #[derive(Default)]
 struct Slot {
     connected: Option<Arc<Connected>>,
-    /// Attempts that failed since the last connection, and the time of the last one.
-    failed: Option<(u32, Instant)>,
+    /// What failed since the last connection.
+    failed: Option<Failed>,
+}
+
+/// Attempts to connect that failed.
+struct Failed {
+    attempts: u32,
+    /// The end of the last one, and why it failed.
+    at: Instant,
+    why: Failure,
 }
 
 /// An open connection.
@@ -56,16 +66,31 @@ impl Session {
     /// The connection; a new one where there is none. After a failed attempt the next one waits, so that a server that starts again
     /// is not flooded.
     pub(super) async fn connected(&self) -> Result<Arc<Connected>, Failure> {
+        self.connected_within(Duration::MAX).await
+    }
+
+    /// Like [`connected`](Self::connected), for a caller that gives up after `limit`: every host is tried in this time. Callers that wait
+    /// for the same attempt get its failure.
+    pub(super) async fn connected_within(&self, limit: Duration) -> Result<Arc<Connected>, Failure> {
+        let no_connection = |_| Err(Failure::new(Kind::Unreachable, format!("no connection within {limit:?}")));
+        tokio::time::timeout(limit, self.connect(limit)).await.unwrap_or_else(no_connection)
+    }
+
+    async fn connect(&self, limit: Duration) -> Result<Arc<Connected>, Failure> {
+        let began = Instant::now();
         let mut slot = self.slot.lock().await;
         if let Some(connected) = slot.connected.as_ref().filter(|connected| !connected.client.is_closed()) {
             return Ok(connected.clone());
         }
-        if let Some((failures, at)) = slot.failed {
-            let longest = FIRST_PAUSE.saturating_mul(1 << failures.min(8)).min(LONGEST_PAUSE);
+        if let Some(Failed { attempts, at, why }) = &slot.failed {
+            if *at > began {
+                return Err(why.clone());
+            }
+            let longest = FIRST_PAUSE.saturating_mul(1 << (*attempts).min(8)).min(LONGEST_PAUSE);
             tokio::time::sleep(longest.mul_f64(fastrand::f64()).saturating_sub(at.elapsed())).await;
         }
         slot.connected = None;
-        match self.target.connect(self.role, None).await {
+        match self.target.connect(self.role, None, limit).await {
             Ok(client) => {
                 let connected = Arc::new(Connected::new(client, &self.target, &self.texts));
                 slot.failed = None;
@@ -73,7 +98,8 @@ impl Session {
                 Ok(connected)
             }
             Err(failure) => {
-                slot.failed = Some((slot.failed.map_or(1, |(failures, _)| failures.saturating_add(1)), Instant::now()));
+                let attempts = slot.failed.as_ref().map_or(1, |failed| failed.attempts.saturating_add(1));
+                slot.failed = Some(Failed { attempts, at: Instant::now(), why: failure.clone() });
                 Err(failure)
             }
         }
@@ -122,6 +148,26 @@ impl Connected {
         self.in_time(self.client.query(&prepared, &statement.values())).await
     }
 
+    /// Runs a statement that is no part of a transaction. The server keeps the time of statements through a pooler, too.
+    pub(super) async fn query_alone(&self, statement: &Statement<'_>) -> Result<Vec<Row>, Failure> {
+        if !self.target.pooled {
+            return self.query(statement).await;
+        }
+        let begin = self.target.begin(Role::Reader);
+        let execute = |text| -> Pin<Box<dyn Future<Output = Result<Vec<Row>, Failure>> + Send + '_>> {
+            Box::pin(async move { self.execute(text).await.map(|()| Vec::new()) })
+        };
+        let mut answers = together(vec![execute(&begin), Box::pin(self.query(statement)), execute("COMMIT")]).await;
+        let (committed, rows) = (answers.pop(), answers.pop());
+        // The first of them says why the others failed.
+        for answer in answers {
+            answer?;
+        }
+        let rows = rows.unwrap_or_else(|| Ok(Vec::new()))?;
+        committed.unwrap_or_else(|| Ok(Vec::new()))?;
+        Ok(rows)
+    }
+
     /// Runs a statement of the caller's, and returns its rows and how many it changed.
     pub(super) async fn query_text(
         &self,
@@ -142,6 +188,21 @@ impl Connected {
     /// Runs statements without values, in one message.
     pub(super) async fn execute(&self, template: &str) -> Result<(), Failure> {
         self.in_time(self.client.batch_execute(&self.texts.fill(template))).await
+    }
+
+    /// Runs a statement that may take as long as it needs, in a transaction of its own.
+    pub(super) async fn query_without_limit(&self, statement: &Statement<'_>) -> Result<Vec<Row>, Failure> {
+        let text = self.texts.get(statement);
+        self.client.batch_execute(&format!("BEGIN; {NO_LIMITS}")).await?;
+        let rows = self.client.query_typed(&text, &statement.typed_values()).await;
+        self.client.batch_execute("COMMIT").await?;
+        Ok(rows?)
+    }
+
+    /// Runs a statement that may take as long as it needs and cannot be part of a transaction. Not for a connection through a pooler.
+    pub(super) async fn execute_without_limit(&self, template: &str) -> Result<(), Failure> {
+        self.client.batch_execute(&NO_LIMITS.replace("SET LOCAL", "SET")).await?;
+        Ok(self.client.batch_execute(&self.texts.fill(template)).await?)
     }
 
     async fn in_time<T>(&self, call: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Failure> {

@@ -1,7 +1,7 @@
 //! How connections are encrypted: which connections are, and which certificates are trusted.
 
 use super::{OpenError, PostgresOptions};
-use std::net::IpAddr;
+use std::{net::IpAddr, ops::Range};
 use tokio_postgres::{
     Config,
     config::{Host, SslMode},
@@ -17,15 +17,66 @@ pub(super) enum Tls {
 /// The connection string as the client understands it. Certificates and names are always checked, so `verify-ca` and `verify-full` mean
 /// the same as `require`.
 pub(super) fn understood(url: &str) -> String {
-    ["sslmode=verify-full", "sslmode=verify-ca"]
-        .iter()
-        .fold(url.to_owned(), |url, mode| url.replace(mode, "sslmode=require"))
+    match ssl_mode(url) {
+        Some(mode) if ["verify-full", "verify-ca"].contains(&&url[mode.clone()]) => {
+            let mut understood = url.to_owned();
+            understood.replace_range(mode, "require");
+            understood
+        }
+        _ => url.to_owned(),
+    }
 }
 
-/// Decides what encrypts the connections of `config`. Without a mode in the connection string, connections beyond this machine are
+/// Where the connection string has the value of `sslmode`.
+fn ssl_mode(url: &str) -> Option<Range<usize>> {
+    const KEY: &str = "sslmode";
+    if ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+        // A password may hold a question mark. Options follow the last one.
+        let options = url.rfind('?')? + 1;
+        let mut begin = options;
+        for option in url[options..].split('&') {
+            if let Some(mode) = option.strip_prefix(KEY).and_then(|rest| rest.strip_prefix('=')) {
+                let end = begin + option.len();
+                return Some(end - mode.len()..end);
+            }
+            begin += option.len() + 1;
+        }
+        return None;
+    }
+    let mut at = 0;
+    loop {
+        let rest = url[at..].trim_start();
+        let begin = url.len() - rest.len();
+        let equals = begin + rest.find('=')?;
+        let value = url.len() - url[equals + 1..].trim_start().len();
+        let (inner, end) = value_at(url, value);
+        if url[begin..equals].trim_end() == KEY {
+            return Some(inner);
+        }
+        at = end;
+    }
+}
+
+/// Where the value that begins at `begin` is without its quotes, and where it ends.
+fn value_at(text: &str, begin: usize) -> (Range<usize>, usize) {
+    let is_quoted = text[begin..].starts_with('\'');
+    let begin = begin + usize::from(is_quoted);
+    let mut characters = text[begin..].char_indices();
+    while let Some((at, character)) = characters.next() {
+        match character {
+            '\\' => drop(characters.next()),
+            '\'' if is_quoted => return (begin..begin + at, begin + at + 1),
+            _ if !is_quoted && character.is_whitespace() => return (begin..begin + at, begin + at),
+            _ => {}
+        }
+    }
+    (begin..text.len(), text.len())
+}
+
+/// Decides what encrypts the connections of `config`. Without a mode in the connection string, connections to other hosts are
 /// encrypted where the feature `postgres-tls` is there.
 pub(super) fn choose(config: &mut Config, options: &PostgresOptions) -> Result<Tls, OpenError> {
-    let (given, near) = (options.url().contains("sslmode="), is_near(config));
+    let (given, near) = (ssl_mode(options.url()).is_some(), is_near(config));
     if !given {
         config.ssl_mode(if near || !cfg!(feature = "postgres-tls") { SslMode::Disable } else { SslMode::Require });
     }
@@ -35,7 +86,7 @@ pub(super) fn choose(config: &mut Config, options: &PostgresOptions) -> Result<T
     }
 }
 
-/// Whether all hosts are this machine.
+/// Whether all hosts are this one.
 fn is_near(config: &Config) -> bool {
     let is_loopback =
         |name: &str| name == "localhost" || name.parse().is_ok_and(|address: IpAddr| address.is_loopback());
@@ -113,5 +164,27 @@ mod tests {
         }
         assert_eq!(mode("postgres://app@localhost/app?sslmode=verify-full"), SslMode::Require);
         assert_eq!(mode("host=db.internal user=app sslmode=disable"), SslMode::Disable);
+        for spaced in ["sslmode = require host = db.internal", "host=db.internal sslmode ='verify-full' user=a"] {
+            assert_eq!(mode(spaced), SslMode::Require, "{spaced}");
+        }
+    }
+
+    #[test]
+    fn only_an_option_sets_the_mode() {
+        let found = |url: &'static str| ssl_mode(url).map(|mode| &url[mode]);
+        let of_password = [
+            "postgres://app:sslmode=disable@db.internal/app",
+            "postgres://app@db.internal/app?application_name=sslmode=disable",
+            r"host=db.internal password='it\'s sslmode=disable' user=app",
+            r"password=sslmode=disable host=db.internal",
+            "host=db.internal sslmode",
+            "",
+        ];
+        for url in of_password {
+            assert_eq!(found(url), None, "{url}");
+        }
+        assert_eq!(found("postgresql://app:a?b@db.internal/app?x=1&sslmode=verify-ca&y=2"), Some("verify-ca"));
+        assert_eq!(found(r"password='\'' sslmode = 'require'"), Some("require"));
+        assert_eq!(found("sslmode="), Some(""));
     }
 }

@@ -29,7 +29,7 @@ fn torment(node: &Node, duration: Duration) -> (Faults, Vec<Process>) {
                 let killed = std::mem::replace(&mut processes[place], start(place));
                 let pid = killed.id();
                 killed.kill();
-                faults.kills.insert(pid, now());
+                faults.kills.push((pid, now()));
             }
             6..8 => std::mem::replace(&mut processes[place], start(place)).end(),
             _ => {

@@ -9,12 +9,19 @@ use tokio_postgres::Client;
 /// What was done to processes.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
-    /// When a process was killed.
-    pub(crate) kills: HashMap<u32, u64>,
+    /// Which processes were killed, and when.
+    pub(crate) kills: Vec<(u32, u64)>,
     /// When a process was stopped, and continued.
     pub(crate) stops: HashMap<u32, Vec<(u64, u64)>>,
     /// Stretches in which leases may have lapsed, because their server was down.
     pub(crate) outages: Vec<(u64, u64)>,
+}
+
+impl Faults {
+    /// When process `pid` was killed, if it was there at `at`. In a long run, a later process may have its id.
+    pub(crate) fn killed(&self, pid: u32, at: u64) -> Option<u64> {
+        self.kills.iter().filter(|(killed, when)| *killed == pid && *when >= at).map(|(_, when)| *when).min()
+    }
 }
 
 pub(crate) struct Witness {
@@ -181,7 +188,7 @@ impl Witness {
             }
         }
         for effect in all.values_mut().flatten() {
-            effect.ended = effect.ended.or_else(|| faults.kills.get(&effect.pid).copied());
+            effect.ended = effect.ended.or_else(|| faults.killed(effect.pid, effect.began));
         }
         all
     }

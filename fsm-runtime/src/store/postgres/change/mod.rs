@@ -100,7 +100,9 @@ pub(super) fn statements<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Stat
         keep::purge(&changes, batch),
     ];
     let mut statements: Vec<Statement<'a>> = kinds.into_iter().flatten().collect();
-    if statements.len() > 1 && !batch.whole {
+    // A purge also deletes history that is committed while it waits for its row, which its own snapshot does not have.
+    let is_purge = changes.iter().any(|it| matches!(it.change, Change::Purge(_)));
+    if (statements.len() > 1 || is_purge) && !batch.whole {
         statements.insert(0, lock(&changes));
     }
     statements

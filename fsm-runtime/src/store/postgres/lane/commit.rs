@@ -8,7 +8,7 @@ use super::{
         core::Core,
         failure::{Failure, Kind},
         read::{ENTRIES, ROWS},
-        session::Session,
+        session::{Connected, Session},
         statement::Statement,
     },
     Job,
@@ -45,7 +45,11 @@ FROM raised r";
 /// Keeps a batch whose answer was lost from being committed from now on. Waits for its transaction, if that is still open.
 const FENCE_OFF: &str =
     "UPDATE {schema}.lanes SET batch = $2 + 1, missed = '{}' WHERE lane = $1 AND batch < $2 RETURNING 1";
-const DECIDED: &str = "SELECT missed FROM {schema}.lanes WHERE lane = $1 AND batch = $2";
+/// Another number than that of the batch was written by an attempt to fence it off whose own answer was lost.
+const DECIDED: &str = "SELECT CASE WHEN batch = $2 THEN missed END FROM {schema}.lanes WHERE lane = $1";
+
+/// How long a batch whose time is over is tried.
+const LEAST_TRY: Duration = Duration::from_secs(5);
 
 /// Which rows are locked by another transaction at this moment.
 const LOCKED: &str = "
@@ -64,12 +68,14 @@ pub(in super::super) struct Lane {
     /// The number of the last batch. Each attempt has another one.
     pub(super) number: i64,
     is_prepared: bool,
+    /// When the first caller of the present batch called: a batch that waited in the queue is not tried for longer than its callers wait.
+    pub(super) since: Instant,
 }
 
 /// How a transaction was committed.
 pub(super) enum Done {
-    /// The rows of each statement.
-    Rows(Vec<Vec<tokio_postgres::Row>>),
+    /// The rows of each statement, and the connection, on which a transaction that stays open goes on.
+    Rows(Vec<Vec<tokio_postgres::Row>>, Arc<Connected>),
     /// The answer was lost. The changes at these places had missed their rows; all others were applied.
     Unseen { missed: Vec<i32> },
 }
@@ -90,12 +96,13 @@ pub(super) type Answer = Result<Verdict, StoreError>;
 impl Lane {
     pub(in super::super) fn new(core: Arc<Core>, role: Role) -> Self {
         let session = Session::new(&core.target, &core.texts, role);
-        Self { core, session, id: Uuid::now_v7(), number: 0, is_prepared: false }
+        Self { core, session, id: Uuid::now_v7(), number: 0, is_prepared: false, since: Instant::now() }
     }
 
     /// Commits the groups of `jobs`, each of one change, or one group of several. Returns an answer for each; none where a transaction of
     /// somebody else has locked the row, and nothing was changed.
     pub(super) async fn commit(&mut self, jobs: &[Job]) -> Vec<Option<Answer>> {
+        self.since = jobs.iter().map(|job| job.since).min().unwrap_or_else(Instant::now);
         if let [Job { group, now, .. }] = jobs
             && group.changes.len() > 1
         {
@@ -165,7 +172,7 @@ impl Lane {
                 .with(keys.iter().map(|key| key.machine.to_string()).collect::<Vec<_>>(), Type::TEXT_ARRAY)
                 .with(keys.iter().map(|key| key.id.to_string()).collect::<Vec<_>>(), Type::TEXT_ARRAY);
             let connected = self.session.connected().await?;
-            let rows = connected.query(&statement).await;
+            let rows = connected.query_alone(&statement).await;
             if rows.as_ref().is_err_and(Failure::breaks_connection) {
                 self.session.give_up(&connected).await;
             }
@@ -179,7 +186,7 @@ impl Lane {
         let mut applied: HashMap<i32, Row> = HashMap::with_capacity(changes.len());
         let mut unseen: Vec<i32> = Vec::new();
         match done {
-            Done::Rows(rows) => {
+            Done::Rows(rows, _) => {
                 for row in rows.iter().flatten() {
                     self.core.notices.wrote(row);
                     match applied_row(row, changes) {
@@ -205,7 +212,15 @@ impl Lane {
             if let Some(row) = applied.remove(&it.ord) {
                 return Ok(Verdict::Committed { rows: vec![row] });
             }
-            let stored = stored.as_mut().map_err(|error| error.clone())?;
+            let stored = stored.as_mut().map_err(|error| {
+                if unseen.contains(&it.ord) {
+                    // It was committed: every other error says that nothing was changed.
+                    let (store, cause) = (self.core.target.name.clone(), error.to_string());
+                    StoreError::Indeterminate { store, cause }
+                } else {
+                    error.clone()
+                }
+            })?;
             let (current, first) = (stored.rows.remove(&it.ord), stored.entries.remove(&it.ord));
             if unseen.contains(&it.ord)
                 && let Some(row) = super::unseen::row(it.change, current.clone())
@@ -293,7 +308,6 @@ impl Lane {
     /// Runs a transaction, again while nothing was changed and it may succeed. One that shall commit is not repeated here where somebody
     /// else has locked its rows: the queue of the lane goes on meanwhile.
     async fn transact(&mut self, statements: &[Statement<'_>], end: End) -> Result<Done, Undone> {
-        let began = Instant::now();
         loop {
             let failure = match self.attempt(statements, end).await {
                 Ok(Attempt::Done(done)) => return Ok(done),
@@ -303,8 +317,9 @@ impl Lane {
             if failure.kind == Kind::Locked && end == End::Commit {
                 return Err(Undone::Locked(failure));
             }
-            if !failure.can_pass() || began.elapsed() >= self.core.options.timeout {
-                return Err(Undone::Failed(self.core.error(failure, began.elapsed())));
+            let waited = self.since.elapsed();
+            if !failure.can_pass() || waited >= self.core.options.timeout {
+                return Err(Undone::Failed(self.core.error(failure, waited)));
             }
             tokio::time::sleep(Duration::from_millis(fastrand::u64(1..50))).await;
         }
@@ -313,13 +328,22 @@ impl Lane {
     /// # Errors
     /// Nothing was changed.
     async fn attempt(&mut self, statements: &[Statement<'_>], end: End) -> Result<Attempt, Failure> {
-        let connected = self.session.connected().await?;
+        let left = self.core.options.timeout.saturating_sub(self.since.elapsed());
+        let connected = self.session.connected_within(left.max(LEAST_TRY)).await?;
         if !self.is_prepared {
             self.prepare().await?;
         }
         self.number += 1;
         let number = self.number;
-        let sent = match burst::send(&connected, &self.core.target.begin(), (self.id, number), statements, end).await {
+        let sent = match burst::send(
+            &connected,
+            &self.core.target.begin(Role::Lane),
+            (self.id, number),
+            statements,
+            end,
+        )
+        .await
+        {
             Ok(sent) => sent,
             Err(failure) => {
                 if failure.breaks_connection() {
@@ -333,7 +357,7 @@ impl Lane {
             let _ = connected.execute("ROLLBACK").await;
         }
         Ok(match sent {
-            Sent::Committed(rows) => Attempt::Done(Done::Rows(rows)),
+            Sent::Committed(rows) => Attempt::Done(Done::Rows(rows, connected)),
             Sent::Unprepared => {
                 self.is_prepared = false;
                 Attempt::Again(Failure::new(Kind::Contended, "the row of the lane is not as it was"))
@@ -374,15 +398,17 @@ impl Lane {
         }
         let decided = Statement::new(DECIDED).with(self.id, Type::UUID).number(number);
         let rows = self.core.run_on(&self.session, &decided, true).await?;
-        // Another number: fenced off by an attempt whose own answer was lost.
-        rows.first().map(|row| value(row, 0, "missed")).transpose().map_err(|it| self.core.error(it, Duration::ZERO))
+        // Rows of lanes that have committed nothing for a day are removed, also while this process was suspended.
+        let row = rows.first().ok_or_else(|| self.failed("the row of the lane is gone"))?;
+        value(row, 0, "missed").map_err(|it| self.core.error(it, Duration::ZERO))
     }
 
     /// Creates the row of this lane, and raises the sequences after a failover.
     async fn prepare(&mut self) -> Result<(), Failure> {
         let connected = self.session.connected().await?;
-        connected.query(&Statement::new(RAISE_TIMELINE)).await?;
-        let rows = connected.query(&Statement::new(ADD_LANE).with(self.id, Type::UUID).number(self.number)).await?;
+        connected.query_alone(&Statement::new(RAISE_TIMELINE)).await?;
+        let rows =
+            connected.query_alone(&Statement::new(ADD_LANE).with(self.id, Type::UUID).number(self.number)).await?;
         if let Some(row) = rows.first() {
             self.number = self.number.max(value(row, 0, "batch")?);
         }

@@ -11,10 +11,15 @@ use std::{
 /// How often the store checks whether the rows are free.
 const ASK: Duration = Duration::from_millis(50);
 
+/// The most jobs that wait. Later ones are answered at once.
+const MOST: usize = 4_096;
+
 /// Jobs that wait for rows. What comes later for the same keys waits behind them.
 #[derive(Default)]
 pub(super) struct Locked {
     jobs: VecDeque<Job>,
+    /// Their keys.
+    keys: HashSet<Key>,
     asked: Option<Instant>,
 }
 
@@ -28,20 +33,23 @@ impl Locked {
         ASK.saturating_sub(self.asked.map_or(Duration::ZERO, |asked| asked.elapsed()))
     }
 
-    /// Takes jobs that were found locked, and those of `waiting` that have to stay behind them.
-    pub(super) fn take(&mut self, jobs: Vec<Job>, waiting: &mut VecDeque<Job>) {
+    /// Takes jobs that were found locked, and those of `waiting` that have to stay behind them. Returns those that are too many.
+    #[must_use]
+    pub(super) fn take(&mut self, jobs: Vec<Job>, waiting: &mut VecDeque<Job>) -> VecDeque<Job> {
         if jobs.is_empty() && self.jobs.is_empty() {
-            return;
+            return VecDeque::new();
         }
         if !jobs.is_empty() {
             // They were tried just now.
             self.asked = Some(Instant::now());
         }
+        self.keys.extend(jobs.iter().flat_map(keys).cloned());
         let before = std::mem::take(&mut self.jobs);
         self.jobs.extend(jobs.into_iter().chain(before));
-        let (behind, free) = split(std::mem::take(waiting), self.jobs.iter().flat_map(keys).cloned().collect());
+        let (behind, free) = split(std::mem::take(waiting), &mut self.keys);
         self.jobs.extend(behind);
         *waiting = free;
+        self.jobs.split_off(self.jobs.len().min(MOST))
     }
 
     /// Moves the jobs whose rows are free to the front of `waiting`, and ends those that have waited for `limit`.
@@ -54,17 +62,30 @@ impl Locked {
             if waited < limit {
                 self.jobs.push_back(job);
             } else {
-                let store = lane.core.target.name.clone();
-                Replies::new(vec![(job.reply, Err(StoreError::Busy { store, waited, holder: None }))]).send();
+                busy(lane, [job]);
             }
         }
-        let locked = lane.locked(self.jobs.iter().flat_map(keys)).await;
+        self.keys = lane.locked(self.jobs.iter().flat_map(keys)).await;
         self.asked = Some(Instant::now());
-        let (behind, mut free) = split(std::mem::take(&mut self.jobs), locked);
+        let (behind, mut free) = split(std::mem::take(&mut self.jobs), &mut self.keys);
         self.jobs = behind;
         free.append(waiting);
         *waiting = free;
     }
+}
+
+/// Tells the callers that another transaction has the rows.
+pub(super) fn busy(lane: &Lane, jobs: impl IntoIterator<Item = Job>) {
+    let error = |job: &Job| StoreError::Busy {
+        store: lane.core.target.name.clone(),
+        waited: job.since.elapsed(),
+        holder: None,
+    };
+    let answers = jobs.into_iter().map(|job| {
+        let error = error(&job);
+        (job.reply, Err(error))
+    });
+    Replies::new(answers.collect()).send();
 }
 
 fn keys(job: &Job) -> impl Iterator<Item = &Key> {
@@ -72,7 +93,7 @@ fn keys(job: &Job) -> impl Iterator<Item = &Key> {
 }
 
 /// Those that have to wait for `locked` keys, in their order, and all others.
-fn split(jobs: VecDeque<Job>, mut locked: HashSet<Key>) -> (VecDeque<Job>, VecDeque<Job>) {
+fn split(jobs: VecDeque<Job>, locked: &mut HashSet<Key>) -> (VecDeque<Job>, VecDeque<Job>) {
     jobs.into_iter().partition(|job| {
         let waits = keys(job).any(|key| locked.contains(key));
         if waits {
@@ -91,17 +112,24 @@ mod tests {
     }
 
     #[test]
+    fn no_more_jobs_wait_than_fit() {
+        let (mut locked, mut waiting) = (Locked::default(), (0..MOST).map(|_| job("a")).collect());
+        assert_eq!(locked.take(vec![job("a")], &mut waiting).len(), 1);
+        assert_eq!((locked.jobs.len(), waiting.len()), (MOST, 0));
+    }
+
+    #[test]
     fn what_comes_later_for_a_locked_key_waits_behind_it() {
         let mut waiting: VecDeque<Job> = "b a bc c d".split(' ').map(job).collect();
         let mut locked = Locked::default();
-        locked.take(vec![job("a")], &mut waiting);
+        assert!(locked.take(vec![job("a")], &mut waiting).is_empty());
         assert_eq!(
             (ids(&locked.jobs), ids(&waiting)),
             (vec!["a".into(), "a".into()], ["b", "bc", "c", "d"].map(String::from).into())
         );
         // A group makes its other keys wait, too.
         let jobs: VecDeque<Job> = "b ab b c".split(' ').map(job).collect();
-        let (behind, free) = split(jobs, HashSet::from([Key::new("Door", "a")]));
+        let (behind, free) = split(jobs, &mut HashSet::from([Key::new("Door", "a")]));
         assert_eq!((ids(&behind), ids(&free)), (vec!["ab".into(), "b".into()], ["b", "c"].map(String::from).into()));
     }
 }

@@ -15,7 +15,8 @@ use super::{
     core::{Core, Driver},
 };
 use crate::{
-    clock::FOREVER,
+    clock::{FOREVER, Stopwatch},
+    metrics,
     store::{
         Group, StoreError, Verdict,
         replies::{self, Replies},
@@ -29,8 +30,6 @@ use std::{
 };
 use tokio::sync::oneshot;
 
-/// The most groups in one transaction.
-const BATCH: usize = 256;
 /// The size of a batch from which its callers are expected to add more soon.
 const MANY: usize = 8;
 /// How long a lane waits for them.
@@ -39,6 +38,8 @@ const GATHER: Duration = Duration::from_millis(1);
 /// A group that waits to be committed.
 pub(super) struct Job {
     group: Group,
+    /// The size of its values.
+    bytes: usize,
     now: Option<SystemTime>,
     /// When the caller called.
     since: Instant,
@@ -82,7 +83,8 @@ impl Lanes {
             let lane = first.filter(|_| one_lane).unwrap_or_else(|| self.lane_of(change.key()));
             let (reply, answer) = oneshot::channel();
             let queue = self.queues.get(lane).ok_or_else(|| self.closed())?;
-            if !queue.send(Job { group, now, since: Instant::now(), reply }).await {
+            let (bytes, since) = (group.bytes(), Instant::now());
+            if !queue.send(Job { group, bytes, now, since, reply }).await {
                 return Err(self.closed());
             }
             replies.push(Ok(answer));
@@ -133,10 +135,24 @@ async fn run(mut lane: commit::Lane, jobs: queue::Receiver) {
             jobs.take(&mut waiting);
         }
         locked.ask(&lane, &mut waiting, limit).await;
-        locked.take(Vec::new(), &mut waiting);
-        let batch = batch::take(&mut waiting, BATCH);
+        locked::busy(&lane, locked.take(Vec::new(), &mut waiting));
+        let batch = batch::take(&mut waiting);
         last = batch.len();
+        let watch = Stopwatch::start();
         let answers = if batch.is_empty() { Vec::new() } else { lane.commit(&batch).await };
+        // Verdicts on rows that another transaction has locked are not known yet.
+        let committed = answers.iter().flatten().filter(|answer| answer.is_ok()).count();
+        if committed > 0 {
+            metrics::batch(committed, watch.elapsed());
+        }
+        // The others have waited for the same server.
+        let unreachable = answers.iter().flatten().find_map(|answer| match answer {
+            Err(error @ StoreError::Unreachable { .. }) => Some(error.clone()),
+            _ => None,
+        });
+        if let Some(error) = unreachable {
+            fail_late(&mut waiting, limit, &error);
+        }
         let (mut replies, mut found) = (Vec::with_capacity(batch.len()), Vec::new());
         for (job, answer) in batch.into_iter().zip(answers) {
             match answer {
@@ -145,6 +161,13 @@ async fn run(mut lane: commit::Lane, jobs: queue::Receiver) {
             }
         }
         Replies::new(replies).send();
-        locked.take(found, &mut waiting);
+        locked::busy(&lane, locked.take(found, &mut waiting));
     }
+}
+
+/// Answers the callers that have waited for `limit`.
+fn fail_late(waiting: &mut VecDeque<Job>, limit: Duration, error: &StoreError) {
+    let (late, others): (Vec<_>, _) = std::mem::take(waiting).into_iter().partition(|job| job.since.elapsed() >= limit);
+    *waiting = others.into();
+    Replies::new(late.into_iter().map(|job| (job.reply, Err(error.clone()))).collect()).send();
 }

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, time::SystemTime};
 
 /// The row after `change`, from the present row: that row, if nothing else has moved it since, or if the change does not move it.
 /// Otherwise what the change itself says, with what does not change with it from the present row. `None` for a claim of a row that has been
-/// moved since: its worker would run for a visit that is over.
+/// moved, or taken over by another process, since: its worker would run for a visit that is over, or beside the other one's.
+///
+/// A change by a worker has the fence of its claim, so the row has it, too, also where another process has claimed the row since: the
+/// worker's next change must be fenced.
 pub(super) fn row(change: &Change, current: Option<Row>) -> Option<Row> {
     let (incarnation, version, into) = match change {
         Change::Create(it) => (it.incarnation, 1, Some(&it.into)),
@@ -22,10 +25,21 @@ pub(super) fn row(change: &Change, current: Option<Row>) -> Option<Row> {
         Change::Rewrite(it) => (it.incarnation, it.version, None),
     };
     let current = current.filter(|current| current.incarnation == incarnation);
-    let is_claim = matches!(change, Change::Claim(_));
+    if let Change::Claim(claim) = change {
+        return current.filter(|it| it.version == version && it.owner.as_deref() == Some(&*claim.owner));
+    }
+    let fence = match change {
+        Change::Transition(it) => it.fence,
+        Change::SaveCheckpoint(it) => Some(it.fence),
+        Change::Release(it) => Some(it.fence),
+        _ => None,
+    };
+    let current = current.map(|current| match fence {
+        Some(fence) if current.fence != fence && current.version == version => Row { fence, owner: None, ..current },
+        _ => current,
+    });
     match (current, into) {
         (Some(current), _) if current.version == version => Some(current),
-        (_, None) if is_claim => None,
         (Some(current), None) => Some(current),
         (current, into) => {
             let base = current.unwrap_or_else(|| {
@@ -90,7 +104,10 @@ mod tests {
 
     #[test]
     fn an_unseen_claim_of_a_row_that_has_moved_on_is_void() {
-        assert_eq!(row(&claim(3), Some(present(3))), Some(present(3)));
+        let owned = |owner: &str| Row { owner: Some(owner.into()), fence: 7, ..present(3) };
+        assert_eq!(row(&claim(3), Some(owned("me"))), Some(owned("me")));
+        assert_eq!(row(&claim(3), Some(owned("other"))), None, "another process has claimed it since");
+        assert_eq!(row(&claim(3), Some(present(3))), None, "its claim has ended since");
         assert_eq!(row(&claim(3), Some(present(4))), None, "its worker would run for another visit");
         assert_eq!(row(&claim(3), None), None, "the row is gone");
     }
@@ -101,5 +118,8 @@ mod tests {
         let checkpoint =
             Change::SaveCheckpoint(SaveCheckpoint { key, incarnation, version: 3, fence: 0, checkpoint: "1".into() });
         assert_eq!(row(&checkpoint, Some(present(4))), Some(present(4)), "no mixture of two versions");
+        let taken_over = Row { fence: 9, owner: Some("other".into()), ..present(3) };
+        let shown = row(&checkpoint, Some(taken_over)).unwrap();
+        assert_eq!((shown.fence, shown.owner), (0, None), "not the fence of the new owner");
     }
 }

@@ -17,7 +17,7 @@ use crate::store::{Group, Statements, StoreError, Verdict};
 use std::{
     error::Error,
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 use tokio::sync::mpsc;
 
@@ -33,22 +33,28 @@ SELECT (SELECT coalesce(sum(t.n_tup_ins + t.n_tup_upd + t.n_tup_del), 0)::bigint
        (SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1)";
 
 impl Lane {
-    /// Applies `group` and runs `statements` in one transaction. The inner error is that of `statements`.
+    /// Applies `group` and runs `statements` in one transaction, for a caller that waits since `since`. The inner error is that of
+    /// `statements`.
     pub(in super::super) async fn commit_with(
         &mut self,
         group: &Group,
         now: Option<SystemTime>,
+        since: Instant,
         statements: Statements<Postgres>,
     ) -> Result<Result<Verdict, BoxError>, StoreError> {
+        self.since = since;
         let changes: Vec<Numbered<'_>> =
             (0..).zip(&group.changes).map(|(ord, change)| Numbered { ord, change, now }).collect();
         let done = match self.apply_whole(&changes, End::Open).await {
             Ok(done) => done,
             Err(undone) => return self.not_whole(&changes, undone).await.map(Ok),
         };
-        // The number of the open transaction.
+        // The number of the open transaction, and its own connection: on another one, the statements would be committed one by one.
         let number = self.number;
-        let connected = self.session.connected().await.map_err(|it| self.core.error(it, Duration::ZERO))?;
+        let Done::Rows(_, connected) = &done else {
+            return Err(self.failed("a transaction that was to stay open has ended"));
+        };
+        let connected = connected.clone();
         let outcome = match self.run_statements(&connected, statements).await {
             Ok(Ok(())) => connected.execute("COMMIT").await,
             Ok(Err(error)) => {
