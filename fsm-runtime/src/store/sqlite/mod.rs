@@ -202,7 +202,7 @@ impl Sqlite {
         change: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> StoreFuture<'_, T> {
         Box::pin(async move {
-            let changed = self.0.writer.write(change).await;
+            let changed = self.0.writer.write_shared(change).await;
             self.0.writer.entries_changed();
             changed
         })
@@ -269,12 +269,16 @@ impl Store for Sqlite {
 
     fn save_position(&self, subscriber: String, position: u64) -> StoreFuture<'_, ()> {
         Box::pin(
-            self.0.writer.write(move |connection| sql::maintenance::save_position(connection, &subscriber, position)),
+            self.0
+                .writer
+                .write_shared(move |connection| sql::maintenance::save_position(connection, &subscriber, position)),
         )
     }
 
     fn remove_position(&self, subscriber: String) -> StoreFuture<'_, bool> {
-        Box::pin(self.0.writer.write(move |connection| sql::maintenance::remove_position(connection, &subscriber)))
+        Box::pin(
+            self.0.writer.write_shared(move |connection| sql::maintenance::remove_position(connection, &subscriber)),
+        )
     }
 
     fn prune(&self, prune: Prune) -> StoreFuture<'_, u64> {
@@ -318,7 +322,7 @@ impl Store for Sqlite {
     }
 
     fn log_operation(&self, operation: Operation, now: SystemTime) -> StoreFuture<'_, u64> {
-        Box::pin(self.0.writer.write(move |connection| sql::operations::write(connection, &operation, now)))
+        Box::pin(self.0.writer.write_shared(move |connection| sql::operations::write(connection, &operation, now)))
     }
 
     fn operations(&self, before: u64, limit: usize) -> StoreFuture<'_, Vec<OperationEntry>> {
@@ -377,7 +381,7 @@ impl Ephemerals for Sqlite {
     }
 
     fn renew_entry(&self, id: String, ttl: Duration, now: SystemTime) -> StoreFuture<'_, bool> {
-        Box::pin(self.0.writer.write_first(move |connection| sql::ephemeral::renew(connection, &id, ttl, now)))
+        Box::pin(self.0.writer.write_shared_first(move |connection| sql::ephemeral::renew(connection, &id, ttl, now)))
     }
 
     fn set_entry_value(&self, id: String, value: String, now: SystemTime) -> StoreFuture<'_, bool> {
@@ -442,7 +446,9 @@ impl Ephemerals for Sqlite {
     }
 
     fn remove_result(&self, kind: &'static str, name: String, now: SystemTime) -> StoreFuture<'_, bool> {
-        Box::pin(self.0.writer.write(move |connection| sql::ephemeral::remove_result(connection, kind, &name, now)))
+        Box::pin(
+            self.0.writer.write_shared(move |connection| sql::ephemeral::remove_result(connection, kind, &name, now)),
+        )
     }
 
     fn entry_changes(&self) -> watch::Receiver<()> {

@@ -131,7 +131,7 @@ impl SqliteOptions {
             return Some(("busy_timeout", TOO_LONG));
         }
         if self.max_value_bytes == 0 {
-            return Some(("max_value_bytes", "every value has at least a byte, so that nothing could be stored"));
+            return Some(("max_value_bytes", "must be at least 1"));
         }
         if self.max_value_bytes > LARGEST_VALUE {
             return Some((

@@ -79,7 +79,7 @@ impl Presence for ProcessFiles {
     }
 
     /// Whether the process of `owner` has ended. `false` if its file is missing, because another process may have removed it; the
-    /// lease then lapses.
+    /// lease then expires.
     fn is_gone(&self, owner: &str) -> bool {
         match self {
             Self::Files { folder } => {

@@ -69,7 +69,7 @@ pub(in crate::store::sqlite) fn remove(connection: &Connection, id: &str, now: S
     sweep(connection, now)
 }
 
-/// The position of an entry; `None` if a lapsed entry is ahead of it, which has to be removed first.
+/// The position of an entry; `None` if an expired entry is ahead of it, which has to be removed first.
 pub(in crate::store::sqlite) fn position(
     connection: &Connection,
     id: &str,
@@ -93,7 +93,7 @@ pub(in crate::store::sqlite) fn position(
     })
 }
 
-/// The position of an entry, after lapsed entries ahead of it were removed.
+/// The position of an entry, after expired entries ahead of it were removed.
 pub(in crate::store::sqlite) fn remove_lapsed_ahead(
     connection: &Connection,
     id: &str,
@@ -108,7 +108,7 @@ pub(in crate::store::sqlite) fn remove_lapsed_ahead(
     Ok(position(connection, id, now)?.unwrap_or(Position::Gone))
 }
 
-/// The first entries of a queue; `None` if one of them has lapsed, which has to be removed first.
+/// The first entries of a queue; `None` if one of them has expired, which has to be removed first.
 pub(in crate::store::sqlite) fn first(
     connection: &Connection,
     kind: &str,
@@ -125,7 +125,7 @@ pub(in crate::store::sqlite) fn first(
     Ok(entries.iter().all(|entry| entry.until > now).then_some(entries))
 }
 
-/// The first entries of a queue, after its lapsed entries were removed.
+/// The first entries of a queue, after its expired entries were removed.
 pub(in crate::store::sqlite) fn remove_lapsed(
     connection: &Connection,
     kind: &str,

@@ -72,7 +72,7 @@ pub(in crate::store::sqlite) fn all(connection: &Connection, now: SystemTime) ->
         .collect()
 }
 
-/// Removes lapsed leases whose owners have no rows.
+/// Removes expired leases whose owners have no rows.
 fn remove_lapsed(connection: &Connection, now: SystemTime) -> rusqlite::Result<()> {
     connection
         .prepare_cached(

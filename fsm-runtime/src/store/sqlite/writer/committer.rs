@@ -1,6 +1,6 @@
 //! The write connection: transactions, the length of the write-ahead log, and the detection of foreign commits.
 
-use super::{Asked, BoxError, CommitWith};
+use super::{Asked, BoxError, CommitWith, SharedWrite};
 use crate::{
     clock::Stopwatch,
     metrics, panics,
@@ -26,6 +26,7 @@ use crate::{
 };
 use rusqlite::{Connection, ErrorCode};
 use std::{
+    collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::Arc,
@@ -228,6 +229,47 @@ impl Committer {
         })();
         // The receiver may be gone.
         let _ = reply.send(answer.map_err(|e| error::with_holder(&self.file, e)));
+    }
+
+    /// Commits all of `writes` in one transaction, without those that fail.
+    pub(super) fn write(&mut self, writes: Vec<Box<dyn SharedWrite>>) {
+        self.batches += 1;
+        let mut waiting = VecDeque::from(writes);
+        let mut written = Vec::with_capacity(waiting.len());
+        let committed = self.write_all(&mut waiting, &mut written).map_err(|e| error::with_holder(&self.file, e));
+        for write in written.into_iter().chain(waiting) {
+            write.answer(committed.clone());
+        }
+    }
+
+    /// Moves what was written to `written`, and answers what fails by itself. After an error, nothing was changed.
+    fn write_all(
+        &self,
+        waiting: &mut VecDeque<Box<dyn SharedWrite>>,
+        written: &mut Vec<Box<dyn SharedWrite>>,
+    ) -> Result<(), StoreError> {
+        let failed = |e: rusqlite::Error| error::running(&self.file, &e);
+        self.opened.check()?;
+        let transaction = Transaction::begin(&self.connection).map_err(failed)?;
+        let execute = |sql| transaction.prepare_cached(sql).and_then(|mut sql| sql.execute([])).map_err(failed);
+        while let Some(mut write) = waiting.pop_front() {
+            execute("SAVEPOINT fsm_write")?;
+            let done = write.run(&transaction);
+            // Some errors undo the whole transaction.
+            if transaction.is_autocommit() {
+                written.push(write);
+                return Err(done.err().map_or_else(|| error::closed(&self.file), failed));
+            }
+            match done {
+                Ok(()) => written.push(write),
+                Err(error) => {
+                    execute("ROLLBACK TO fsm_write")?;
+                    write.answer(Err(failed(error)));
+                }
+            }
+            execute("RELEASE fsm_write")?;
+        }
+        transaction.commit().map_err(|e| error::committing(&self.file, &e))
     }
 
     pub(super) fn run(&mut self, job: impl FnOnce(&Connection)) {

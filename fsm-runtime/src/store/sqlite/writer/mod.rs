@@ -6,6 +6,7 @@ mod committer;
 mod file_watch;
 mod inline_commit;
 mod pace;
+mod shared;
 #[cfg(test)]
 mod tests;
 mod thread;
@@ -21,6 +22,7 @@ use file_watch::FileWatch;
 use inline_commit::Turns;
 use pace::Pace;
 use rusqlite::Connection;
+use shared::SharedWrite;
 use std::{
     collections::VecDeque,
     error::Error,
@@ -44,6 +46,8 @@ type Urgent = Arc<Mutex<VecDeque<Job>>>;
 enum Job {
     Commit(Commit),
     CommitWith(CommitWith),
+    /// A write that shares its transaction with others of its kind.
+    Write(Box<dyn SharedWrite>),
     /// Other work on the writer's connection. It sends its own reply.
     Run(Box<dyn FnOnce(&Connection) + Send>),
     /// A signal that there is an urgent job.
@@ -180,7 +184,28 @@ impl Writer {
     ) -> Result<T, StoreError> {
         let (job, answer) = self.answering(|connection, file| in_transaction(connection, file, work));
         self.enqueue(job).await?;
-        answer.await.unwrap_or_else(|_| Err(error::indeterminate(&self.file, &"the writer ended")))
+        self.answered(answer).await
+    }
+
+    /// Runs `work`, which is short, in a transaction that it shares with other such work: they wait for the disk together. If it fails, it
+    /// changes nothing, and the others do not notice.
+    pub(super) async fn write_shared<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (write, answer) = shared::write(work);
+        self.enqueue(Job::Write(write)).await?;
+        self.answered(answer).await
+    }
+
+    /// Like [`write_shared`](Self::write_shared), but before all waiting jobs.
+    pub(super) async fn write_shared_first<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (write, answer) = shared::write(work);
+        self.enqueue_first(Job::Write(write))?;
+        self.answered(answer).await
     }
 
     /// Like [`write`](Self::write), but before all waiting jobs.
@@ -190,6 +215,10 @@ impl Writer {
     ) -> Result<T, StoreError> {
         let (job, answer) = self.answering(|connection, file| in_transaction(connection, file, work));
         self.enqueue_first(job)?;
+        self.answered(answer).await
+    }
+
+    async fn answered<T>(&self, answer: oneshot::Receiver<Result<T, StoreError>>) -> Result<T, StoreError> {
         answer.await.unwrap_or_else(|_| Err(error::indeterminate(&self.file, &"the writer ended")))
     }
 

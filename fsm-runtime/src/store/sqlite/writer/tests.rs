@@ -299,3 +299,50 @@ async fn the_writer_ends_after_a_panic_in_a_caller_thread() {
     let error = writer.run(|_, _| Ok(())).await.unwrap_err();
     assert!(matches!(error, StoreError::Closed { .. }), "{error:?}");
 }
+
+/// What one of them changes is seen by the next, and by others only when all are committed; one that fails changes nothing.
+#[tokio::test]
+async fn short_writes_share_a_transaction() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    let file = StoreFile::new(path.clone(), BUSY_TIMEOUT);
+    let connection = Connection::open(&path).unwrap();
+    schema::prepare(&connection, &file, None).unwrap();
+    let writer = Arc::new(Writer::start(connection, file, &SqliteOptions::default()).unwrap());
+    let add = |connection: &Connection, name: &str| {
+        connection.execute("INSERT INTO fsm_meta (name, value) VALUES (?1, 1)", [name])?;
+        Ok(())
+    };
+    let count = |connection: &Connection| {
+        connection.query_row("SELECT count(*) FROM fsm_meta WHERE name LIKE 'test %'", [], |row| row.get::<_, u32>(0))
+    };
+    let go = hold(&writer);
+    let mut writes = tokio::task::JoinSet::new();
+    for n in 0..10 {
+        let writer = writer.clone();
+        writes.spawn(async move { writer.write_shared(move |connection| add(connection, &format!("test {n}"))).await });
+    }
+    while writer.places.available_permits() > QUEUE - 10 {
+        tokio::task::yield_now().await;
+    }
+    let failing = writer.write_shared(move |connection| {
+        add(connection, "test failing")?;
+        add(connection, "test 0")
+    });
+    let last = writer.write_shared(move |connection| {
+        let other = Connection::open(path)?;
+        Ok((count(connection)?, count(&other)?))
+    });
+    // Polled in order, so that they are queued in order.
+    let both = async { tokio::join!(biased; failing, last) };
+    let mut both = pin!(both);
+    assert!(both.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    drop(go);
+    let (failed, counts) = both.await;
+    assert!(matches!(failed, Err(StoreError::Failed { .. })), "{failed:?}");
+    assert_eq!(counts.unwrap(), (10, 0), "it sees what was written before it, and others see nothing yet");
+    for written in writes.join_all().await {
+        written.unwrap();
+    }
+    assert_eq!(writer.run(move |connection, _| Ok(count(connection).unwrap())).await.unwrap(), 10);
+}

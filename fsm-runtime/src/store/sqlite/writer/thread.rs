@@ -1,4 +1,4 @@
-//! The writer's thread: the order of jobs, and which groups share a transaction.
+//! The writer's thread: the order of jobs, and which of them share a transaction.
 
 use super::{
     Commit, Job, Queued, Urgent, adaptive_wait::Waiting, committer::Committer, inline_commit::Turns, pace::Pace,
@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-/// The maximum number of groups in a transaction. Past this, latency grows and throughput does not.
+/// The maximum number of groups, or of other short writes, in a transaction. Past this, latency grows and throughput does not.
 const BATCH: usize = 256;
 /// The maximum number of other jobs that are served before a batch is committed.
 pub(super) const OTHERS: usize = 8;
@@ -72,13 +72,13 @@ impl Thread {
 
     /// Serves `first` and the waiting jobs; commits are batched.
     fn serve(&self, first: Queued, committer: &mut Committer) {
-        let (mut batch, mut replies) = (Vec::new(), Vec::new());
+        let (mut batch, mut replies, mut writes) = (Vec::new(), Vec::new(), Vec::new());
         let mut groups = 0;
         // Each of the other jobs may sync the disk; they must not delay the batch for long.
         let mut others = 0;
         let mut first = Some(first);
         loop {
-            let more = groups < BATCH && others < OTHERS;
+            let more = groups < BATCH && writes.len() < BATCH && others < OTHERS;
             let next =
                 self.urgent().or_else(|| first.take()).or_else(|| more.then(|| self.queue.try_recv().ok()).flatten());
             let Some((job, _place)) = next else { break };
@@ -92,12 +92,16 @@ impl Thread {
                     others += 1;
                     committer.commit_with(commit);
                 }
+                Job::Write(write) => writes.push(write),
                 Job::Run(job) => {
                     others += 1;
                     committer.run(job);
                 }
                 Job::Look | Job::Written => {}
             }
+        }
+        if !writes.is_empty() {
+            committer.write(writes);
         }
         if batch.is_empty() {
             return;
