@@ -140,7 +140,7 @@ fn check(key: &str, fence: u64, lines: &[Line], faults: &Faults) -> usize {
     for two in effects.windows(2) {
         let [one, next] = two else { continue };
         let end = of_key.iter().find(|line| line.what == "end" && line.fence == one.fence);
-        let killed = faults.kills.get(&one.pid).copied();
+        let killed = faults.killed(one.pid, one.at);
         let ended = end.map(|line| line.at).or(killed);
         let ended = ended.unwrap_or_else(|| panic!("{key}: an effect has not ended: {one:?}"));
         assert!(one.fence < next.fence && ended <= next.at, "{key}: two effects at once: {one:?}, {next:?}");

@@ -110,7 +110,7 @@ fn check(lines: &[Line], faults: &Faults) -> usize {
         let [one, next] = two else { continue };
         assert!(one.fence < next.fence, "{one:?}, {next:?}");
         let dropped = lines.iter().find(|line| line.what == "dropped" && line.fence == one.fence);
-        let ended = dropped.map(|line| line.at).or_else(|| faults.kills.get(&one.pid).copied());
+        let ended = dropped.map(|line| line.at).or_else(|| faults.killed(one.pid, one.at));
         let ended = ended.unwrap_or_else(now);
         let stopped = faults.was_stopped(one.pid, one.at, ended);
         assert!(next.at >= ended || stopped, "two lead: {one:?} until {ended}, {next:?}");

@@ -97,7 +97,7 @@ fn check(lines: &[Line], faults: &Faults, stops_from: u64) -> String {
     let accepted: Vec<&Line> = lines.iter().filter(|line| line.accepted && line.what == "begin").collect();
     let end_of = |begin: &Line| {
         let last = lines.iter().find(|line| line.fence == begin.fence && line.what != "begin").map(|line| line.at);
-        last.or_else(|| faults.kills.get(&begin.pid).copied()).unwrap_or_else(|| panic!("it has not ended: {begin:?}"))
+        last.or_else(|| faults.killed(begin.pid, begin.at)).unwrap_or_else(|| panic!("it has not ended: {begin:?}"))
     };
     let sections: Vec<Section<'_>> = accepted.iter().map(|begin| Section { begin, ended: end_of(begin) }).collect();
     let mut longest = Duration::ZERO;
@@ -108,7 +108,7 @@ fn check(lines: &[Line], faults: &Faults, stops_from: u64) -> String {
         let stopped = faults.was_stopped(begin.pid, begin.at, one.ended);
         assert!(other.at >= one.ended || stopped, "two sections overlap: {begin:?} until {}, {other:?}", one.ended);
         if other.at < stops_from {
-            let killed = faults.kills.values().filter(|at| (begin.at..other.at).contains(at)).max();
+            let killed = faults.kills.iter().map(|(_, at)| at).filter(|at| (begin.at..other.at).contains(at)).max();
             let waited = other.at - killed.unwrap_or(&begin.at);
             assert!(waited < micros(TTL + LATE), "the lock was not held for {waited} µs before {other:?}");
             longest = longest.max(Duration::from_micros(waited));

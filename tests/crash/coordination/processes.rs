@@ -156,13 +156,18 @@ impl Drop for Process {
 /// What was done to processes, by their ids.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
-    /// When a process was killed.
-    pub(super) kills: HashMap<u32, u64>,
+    /// Which processes were killed, and when.
+    pub(super) kills: Vec<(u32, u64)>,
     /// From when to when a process was stopped.
     pub(super) stops: HashMap<u32, Vec<(u64, u64)>>,
 }
 
 impl Faults {
+    /// When process `pid` was killed, if it was there at `at`. In a long run, a later process may have its id.
+    pub(super) fn killed(&self, pid: u32, at: u64) -> Option<u64> {
+        self.kills.iter().filter(|(killed, when)| *killed == pid && *when >= at).map(|(_, when)| *when).min()
+    }
+
     /// Whether the process was stopped at any time from `from` to `to`.
     pub(super) fn was_stopped(&self, pid: u32, from: u64, to: u64) -> bool {
         self.stops.get(&pid).into_iter().flatten().any(|(stopped, went_on)| *stopped <= to && from <= *went_on)
@@ -202,7 +207,7 @@ impl Crowd {
         let killed = std::mem::replace(&mut self.processes[which], Process::start(&self.place, self.role));
         let (pid, at) = (killed.id(), now());
         killed.kill();
-        self.faults.kills.insert(pid, at);
+        self.faults.kills.push((pid, at));
         at
     }
 

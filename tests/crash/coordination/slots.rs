@@ -110,7 +110,7 @@ fn most_at_once(lines: &[Line], faults: &Faults) -> usize {
         lines.iter().filter(|line| line.what == "end").map(|line| ((&*line.name, line.fence), line.at)).collect();
     let mut changes: Vec<(u64, bool)> = Vec::new();
     for begin in lines.iter().filter(|line| line.what == "begin") {
-        let killed = faults.kills.get(&begin.pid).copied();
+        let killed = faults.killed(begin.pid, begin.at);
         let end = ends.get(&(&*begin.name, begin.fence)).copied().or(killed);
         let end = end.unwrap_or_else(|| panic!("a call has not ended: {begin:?}"));
         let stops = faults.stops.get(&begin.pid).into_iter().flatten();
