@@ -1,10 +1,10 @@
-//! The next step towards a desired state: what the runtime may do by itself from a given state.
+//! The next step toward a desired state: what the runtime may do by itself from a given state.
 
 use alloc::vec::Vec;
 
 use crate::graph::{Graph, StateKind, TransitionInfo};
 
-/// What happens next towards a desired state, as [`Graph::next_step`] finds it.
+/// What happens next toward a desired state, as [`Graph::next_step`] finds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NextStep {
@@ -36,10 +36,10 @@ impl Graph {
     /// The next step that brings a machine from state `from` closer to state `to` without outside help.
     ///
     /// It lies on a shortest path. Among paths of equal length, one that waits for work or for a timer is preferred. A worker
-    /// is assumed to be able to fire each event of its state, towards any of its targets; guards are assumed to pass. An
+    /// is assumed to be able to fire each event of its state, toward any of its targets; guards are assumed to pass. An
     /// `auto` transition out of a `work` state is fired if that path is shorter. An `auto` transition that is also its state's
-    /// timer is fired, not waited for. A transition to a history counts as leading to the farthest of its
-    /// targets from which a path leads on.
+    /// timer is fired, not waited for. The distance of a history transition is that of its farthest target that can
+    /// still reach the desired state.
     ///
     /// Each fired transition reduces [`steps_left`](Self::steps_left), so repeated calls cannot loop.
     #[must_use]

@@ -16,8 +16,9 @@ use crate::{
 
 /// A graph in Graphviz's DOT language, written by [`Display`](fmt::Display).
 ///
-/// `work` states are dashed and end states have a double border. What undoes a step of a saga is dotted, and the way back is dashed. Transitions that many states share are one arrow, as in
-/// [`Mermaid`](crate::Mermaid). A history is a circle in its superstate, with `H`, or `H*` if it is deep.
+/// `work` states are dashed and end states have a double border. What undoes a step of a saga is dotted, and the compensation sequence is
+/// dashed. Transitions that many states share are one arrow, as in [`Mermaid`](crate::Mermaid). A history is a circle in its superstate,
+/// with `H`, or `H*` if it is deep.
 #[derive(Clone, Copy, Debug)]
 #[must_use = "the text is written by `Display`"]
 pub struct Dot<'a> {

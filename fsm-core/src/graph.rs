@@ -139,7 +139,7 @@ pub struct TransitionInfo {
     /// The possible target states; more than one if the transition branches. Of an internal transition, the source state.
     pub to: &'static [&'static str],
     /// Whether it stays in its state, without an exit and an entry, `#[on(event => _)]`: the timers and the worker of a durable machine
-    /// run on.
+    /// continue.
     pub internal: bool,
     /// The history to which it leads, `#[on(event => history(Superstate))]`. The targets are then all states that it can be; which
     /// of them is taken depends on the state that was left.

@@ -77,13 +77,11 @@ impl Graphs {
         fmt::from_fn(move |f| self.write_dot(f))
     }
 
-    /// The cycles of states that can wait for each other for ever, each once.
+    /// The cycles of states that can wait for each other forever, each once.
     ///
-    /// A state is part of a cycle if it waits for states which an instance of the other machine reaches only when a wait of its own ends,
-    /// and so on back to the first. A state with a timer does not wait for ever and is never part of one; nor is a state from which
-    /// another event leads to where it is awaited. Whether instances really wait for each other depends on the ids that they hold: a
-    /// machine whose instances wait for others of their own kind, as in a tree, is a cycle here, and is none as long as no instance is
-    /// below itself.
+    /// A state is in a cycle if the awaited state can be reached only by a wait, and so on back to it. States with a timer, or with
+    /// another event that leads to the awaited state, are not in a cycle. The check uses the declarations only, not the ids that instances
+    /// hold: a tree of instances of one machine is reported, although its instances do not wait for themselves.
     #[must_use]
     #[inline]
     pub fn wait_cycles(&self) -> Vec<WaitCycle> {
@@ -214,7 +212,7 @@ impl Graphs {
     }
 }
 
-/// States that can wait for each other for ever. From [`Graphs::wait_cycles`].
+/// States that can wait for each other forever. From [`Graphs::wait_cycles`].
 ///
 /// [`Display`](fmt::Display) writes it as `` `Order` in `Waiting` → `Payment` in `Held` → `Order` in `Waiting` ``.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -271,7 +269,7 @@ struct Edge {
     to: &'static str,
     /// The names of their events.
     label: String,
-    /// Whether they are on the way back of a saga.
+    /// Whether they are part of a compensation sequence of a saga.
     leads_back: bool,
 }
 

@@ -24,7 +24,7 @@ use crate::{
 ///
 /// Options are `null` if empty. Later versions can add keys without changing the format number; a change or removal of a key
 /// increases it.
-// Written by hand: a serialiser would be a dependency of every crate that declares a machine.
+// Written by hand: a serializer would be a dependency of every crate that declares a machine.
 #[derive(Clone, Copy, Debug)]
 #[must_use = "the text is written by `Display`"]
 pub struct Json(Graph);

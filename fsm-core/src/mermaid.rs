@@ -18,7 +18,8 @@ use crate::{
 /// A graph as Mermaid text (`stateDiagram-v2`), written by [`Display`](fmt::Display).
 ///
 /// States and transitions appear in declaration order, so the text is the same on every run. The diagram marks `work` states,
-/// end states, guards (`[guarded]`), `by = worker`, timers, waits and the way back of a saga, and shows the first line of each state's doc comment and its function on entry.
+/// end states, guards (`[guarded]`), `by = worker`, timers, waits and the compensation sequence of a saga, and shows the first line of each
+/// state's doc comment and its function on entry.
 ///
 /// Large graphs stay readable because shared transitions are drawn once: a transition of all members of a superstate (three or
 /// more) is one arrow from the superstate, and a transition of almost all states (nine or more) is one arrow from a box that

@@ -1,4 +1,4 @@
-//! The saga of a machine as `const` data: its steps, what undoes them, and the way back.
+//! The saga of a machine as `const` data: its steps, what undoes them, and the compensation sequence.
 
 use crate::graph::{Graph, TransitionInfo};
 
@@ -48,7 +48,7 @@ impl SagaInfo {
         self.steps.iter().filter_map(|step| step.undo)
     }
 
-    /// Whether a transition is on the way back: its target undoes a step, or is the end state of an undone saga.
+    /// Whether a transition is part of a compensation sequence: its target undoes a step, or is the end state of an undone saga.
     #[must_use]
     pub fn leads_back(&self, transition: &TransitionInfo) -> bool {
         let back = |to: &&str| *to == self.undone || self.undoes(to).is_some();
@@ -82,7 +82,7 @@ impl StepInfo {
 }
 
 impl Graph {
-    /// Whether a transition is on the way back of a saga.
+    /// Whether a transition is part of a compensation sequence of a saga.
     pub(crate) fn leads_back(&self, transition: &TransitionInfo) -> bool {
         self.saga.is_some_and(|saga| saga.leads_back(transition))
     }

@@ -10,7 +10,8 @@ use crate::graph::{Graph, StateKind};
 
 /// A graph's transitions as a Markdown table, written by [`Display`](fmt::Display).
 ///
-/// The columns are source, event, targets and notes: histories, guards, `auto`, timers, waits, work, `by = worker` and the way back of a saga.
+/// The columns are source, event, targets and notes: histories, guards, `auto`, timers, waits, work, `by = worker` and the compensation
+/// sequence of a saga.
 #[derive(Clone, Copy, Debug)]
 #[must_use = "the text is written by `Display`"]
 pub struct Table(Graph);

@@ -24,11 +24,12 @@ use crate::{
 /// - An internal transition has no target. A transition of a state to itself has `reenter`.
 /// - The function that runs on entry is an `entry` action.
 /// - A timer is an `after` beside the transition of its event. A computed delay has the name of the event, for `setup({ delays })`.
-/// - A transition that only the worker fires, `by = worker`, has the description `by worker`; one on the way back of a saga `undo`, or `by worker, undo`.
+/// - A transition that only the worker fires, `by = worker`, has the description `by worker`; one in a compensation sequence of a saga has
+///   `undo`, or `by worker, undo`.
 /// - What a state waits for is in its `meta`, a list `waits` with the keys of [`Json`](crate::Json), and in the description of the transition
 ///   that is then taken: `when payment: Payment in Captured`.
-/// - End states are `final`. `work` states have the tag `work`, what undoes a step of a saga the tag `undo`, further initial states the tag `initial`, and descriptions are the
-///   doc comments.
+/// - End states are `final`. `work` states have the tag `work`, what undoes a step of a saga the tag `undo`, further initial states the tag
+///   `initial`, and descriptions are the doc comments.
 ///
 /// ```
 /// # use fsm_core::{Graph, StateInfo};
@@ -225,7 +226,7 @@ impl XstateJson {
         Ok(())
     }
 
-    /// The description of a transition that not only callers fire, or not at all, or that is on the way back of a saga.
+    /// The description of a transition that not only callers fire, or not at all, or that is part of a compensation sequence of a saga.
     #[inline]
     fn fired_by(&self, transition: &TransitionInfo) -> String {
         let worker = (!transition.by.includes_callers()).then(|| String::from("by worker"));

@@ -134,14 +134,14 @@ use parse::Declaration;
 /// With a context, a guard takes `&Type` as its third argument, a `with` function takes `&mut Type`, and `apply` on the enum
 /// takes `&mut Type` as a further argument.
 ///
-/// An `#[on(…)]` on the enum or in a superstate accepts `guard`, `with`, `auto` and `by`, too. Their functions are called with each
-/// source state, so they are generic over it. A self-transition leaves the state and enters it again.
+/// An `#[on(…)]` on the enum or in a superstate accepts `guard`, `with`, `method`, `rewind`, `auto` and `by`, too. Its functions are
+/// called with each source state, so they are generic over it. A self-transition leaves the state and enters it again.
 ///
 /// **Data is carried over.** A field of the target is taken from the event's payload, or else from the field of the same name in
 /// the source state (in tuple variants, from the same position). A field with neither source is an error.
 ///
 /// **Attributes on fields** are copied to the generated types: docs, lints, serde attributes, and those of other derives that are
-/// listed in `derive(…)`. A derive does not see a variant that is configured out. Configure a transition to it out, too:
+/// listed in `derive(…)`. The derive does not see variants that are removed by `#[cfg]`. Put the same condition on transitions to them:
 /// `#[cfg_attr(feature = "x", on(event => Target))]`.
 ///
 /// # What is generated
@@ -177,8 +177,8 @@ use parse::Declaration;
 ///
 /// | name of | reserved | with a context, also | with `durable`, also | rename with |
 /// | --- | --- | --- | --- | --- |
-/// | the struct of a state | `Machine`, `State`, `Event`, `EventKind`, `Any`, `event`, `choice` | | `Record`, `AnyRecord`, `Task`, `Workers` | `#[state(type = …)]` |
-/// | the method of an event | `new`, `fire`, `state`, `data`, `into_data` | `context`, `context_mut`, `into_parts` | `with_key`, `requeue_after` | `method = …` |
+/// | the struct of a state | `Machine`, `State`, `Event`, `EventKind`, `Any`, `event`, `choice`; with a history, also `history` | | `Record`, `AnyRecord`, `Task`, `Workers` | `#[state(type = …)]` |
+/// | the method of an event | `new`, `fire`, `state`, `data`, `into_data`, `would_accept` | `context`, `context_mut`, `into_parts` | `with_key`, `requeue_after` | `method = …` |
 ///
 /// Both options keep the name of the variant or the event, in the enum and in stored rows.
 ///

@@ -1,5 +1,5 @@
 //! Durable state machines with supervised workers: each instance is a versioned row with a history, and each instance in a
-//! `work` state has exactly one worker.
+//! `work` state has at most one worker, while leases are valid.
 //!
 //! A state machine is an enum with `#[derive(StateMachine)]` and `#[fsm(durable)]`; see [`core`] for the declaration. This
 //! crate stores the instances in a [store](store::sqlite::Sqlite), returns them as typed records whose methods are the legal
@@ -71,13 +71,14 @@
 //!
 //! - **No lost updates.** A transition applies to the version that was read, or fails with [`TransitionError::Conflict`], which
 //!   contains the current record.
-//! - **Durability.** When the future of a transition completes, the row and its history entry are on the disk, committed in one
-//!   transaction.
+//! - **Durability.** When the future of a transition completes, the row and its history entry are committed in one transaction, and on
+//!   the disk. Options can weaken this: with SQLite's `Synchronous::Normal`, or on a PostgreSQL server with `synchronous_commit = off`, a
+//!   power cut or a crash of the server can lose the last changes.
 //! - **Work runs at least once, and its result is stored exactly once.** If a worker fails or panics, or its process ends, the
 //!   work runs again. The version and the fence refuse a late result. Use [`key`](RawTask::key) as the idempotency key of calls
 //!   to other systems.
-//! - **One worker for each instance.** If an instance leaves its state while a worker runs, the runtime cancels the worker and
-//!   waits for its end before the next worker starts.
+//! - **At most one worker for each instance, while leases are valid.** If an instance leaves its state while a worker runs, the runtime
+//!   cancels the worker and waits for its end before the next worker starts.
 //!
 //! # Waits
 //!
@@ -91,10 +92,10 @@
 //!
 //! # Several processes
 //!
-//! Any number of processes can share a store, each with its own runtime. A runtime with registered machines holds a lease and
-//! claims instances under it. If a process ends, the others take over its claims, at once if they run on the same host. A runtime without
-//! registered machines is a client. Each process sees the changes of the others within milliseconds. [`Members`] divides the instances
-//! among the nodes, and [`Runtime::nodes`] shows them.
+//! Any number of processes can share a store, each with its own runtime. A runtime with registered machines holds a lease and claims
+//! instances under it. If a process ends, the others take over its claims: with SQLite within half a second, with PostgreSQL when its lease
+//! has expired. A runtime without registered machines is a client. Each process sees the changes of the others within milliseconds.
+//! [`Members`] divides the instances among the nodes, and [`Runtime::nodes`] shows them.
 #![deny(missing_docs)]
 
 mod backoff;

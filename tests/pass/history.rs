@@ -191,7 +191,7 @@ mod names {
             /// The state that was left, not the payload.
             was: task::history::Active,
         },
-        /// Another state that waits, to which the history is carried over.
+        /// Another state that stores the history, to which it is carried over.
         #[on(resume => history(Active))]
         Forwarded {
             /// The state that was left.
@@ -204,7 +204,7 @@ mod names {
     }
 
     #[test]
-    fn the_history_and_the_payload_keep_apart() {
+    fn a_payload_with_the_same_names_does_not_change_the_history() {
         let open = task::OpenTask { state: 1, was: 2 };
         let held = task::Machine::new(open.clone()).hold(3, 4).delay(5);
         assert_eq!((held.data().state, held.was.clone()), (8, open.clone().into()));

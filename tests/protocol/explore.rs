@@ -37,7 +37,7 @@ impl Debug for Counterexample {
     }
 }
 
-/// The states are many, and no enemy chooses them: the hasher of the standard library takes most of the time without optimisation.
+/// The states are many, and no enemy chooses them: the hasher of the standard library takes most of the time without optimization.
 #[derive(Default)]
 struct Mixer(u64);
 

@@ -1,6 +1,6 @@
 //! One process among others: its lease, its claims, and what others take over from it.
 //!
-//! The process is modelled completely. The others are one owner, `Other`, which claims and commits at any time, and whose processes may
+//! The process is modeled completely. The others are one owner, `Other`, which claims and commits at any time, and whose processes may
 //! be killed. They keep the protocol: what they may take from the process, the process may take from them.
 //!
 //! Time passes in ticks, of which a lease lasts six; the phases are those of `controller/lease/timeline.rs` itself. The clock of the

@@ -174,7 +174,7 @@ async fn a1_an_event_can_be_for_callers_in_some_states() {
 }
 
 #[tokio::test]
-async fn a1_a_group_with_it_changes_nothing() {
+async fn a1_a_group_with_a_by_worker_event_changes_nothing() {
     let (runtime, payments) = client().await;
     payments.create("a", payment::Charging::of("good")).await.unwrap();
     for event in [Event::from(forged()), event::Fail { why: String::new() }.into()] {

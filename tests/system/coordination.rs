@@ -169,7 +169,7 @@ async fn g2_many_callers_of_a_process_wait_without_the_store() {
         tokio::spawn(async move {
             let lock = locks.acquire("nightly", TTL).await.unwrap();
             done.fetch_add(1, Ordering::Relaxed);
-            // Held for ever.
+            // Held forever.
             pending::<()>().await;
             drop(lock);
         });
@@ -661,7 +661,7 @@ async fn bad_arguments_are_refused() {
         once.run(async |_: OnceAttempt| Ok(1)).await.unwrap_err().to_string()
     };
     let register = async |service: Service| runtime.registry().register(service).await.unwrap_err().to_string();
-    let needs = "a lease needs time to be renewed: 100 ms at least";
+    let needs = "must be at least 100 ms, so that the lease can be renewed";
     let too_long = || "n".repeat(MAX_KEY_BYTES + 1);
     let longest = "n".repeat(MAX_KEY_BYTES);
     assert!(runtime.locks().try_acquire(&longest, TTL).await.is_ok());
@@ -685,7 +685,7 @@ async fn bad_arguments_are_refused() {
         (once("k", TTL, Duration::ZERO).await, format!("`lease`: {needs}")),
         (
             once("k", Duration::ZERO, TTL).await,
-            "`ttl`: a result that is kept for no time would not be found by the callers that wait for it".to_owned(),
+            "`ttl`: must be longer than zero, so that the callers that wait find the result".to_owned(),
         ),
         (
             runtime

@@ -328,7 +328,7 @@ async fn a_refusing_guard_is_retried_up_to_the_limit() {
     let stuck = Blocked::Refused { event: EventKind::Repair, reason: "a guard refused `repair`: it has no oil".into() };
     assert_eq!(stuck.to_string(), "`repair` was given up: a guard refused `repair`: it has no oil");
     assert_eq!((desired.convergence, desired.setbacks), (Convergence::Blocked(stuck), 3));
-    // The missing event comes from outside and leads towards the target.
+    // The missing event comes from outside and leads toward the target.
     let _ = mine.pumps.fire("a", event::Refill { litres: 3 }).await.unwrap();
     assert_eq!(mine.settled("a").await, Convergence::Fulfilled);
 }

@@ -66,7 +66,8 @@ fn errors_without_a_store_error_have_a_kind() {
     assert_eq!((contended.kind(), contended.is_retryable()), (ErrorKind::Conflict, true));
     assert_eq!(
         contended.to_string(),
-        "`start` was not fired on Job `a`: too many callers change it at the same time; fire it again later, with fewer callers at a time"
+        "`start` was not fired on Job `a`: too many callers change it at the same time; retry later, and reduce the number of concurrent \
+         callers"
     );
     assert_eq!(TransitionError::<Job>::Row(row()).kind(), ErrorKind::Internal);
     assert_eq!(TransitionError::<Job>::Override { key: key(), why: "no actor" }.kind(), ErrorKind::Invalid);
@@ -74,7 +75,7 @@ fn errors_without_a_store_error_have_a_kind() {
 }
 
 #[tokio::test]
-async fn requests_end_in_the_kind_that_they_deserve() {
+async fn errors_have_the_documented_kind() {
     let runtime = Runtime::builder(Sqlite::in_memory().unwrap()).start().await.unwrap();
     let jobs = runtime.machines::<Job>();
     let kind = |error: TransitionError<Job>| (error.kind(), error.is_retryable());

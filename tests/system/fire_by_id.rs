@@ -125,7 +125,7 @@ async fn every_change_takes_an_optional_key() {
 }
 
 #[tokio::test]
-async fn a_key_finds_the_record_of_then() {
+async fn find_by_key_returns_the_record_after_that_change() {
     let dir = TempDir::new().unwrap();
     let runtime = runtime(&dir).await;
     let jobs = runtime.machines::<Job>();

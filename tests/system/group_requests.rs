@@ -153,7 +153,7 @@ async fn a_group_with_a_used_key_is_a_typed_error() {
     assert_eq!(partly.kind(), ErrorKind::KeyReused);
     assert_eq!(
         partly.to_string(),
-        "change 0 of the group (Job `a`) was made before under its idempotency key, without change 1 (Stock `tea`), so \
+        "change 0 of the group (Job `a`) was already committed under its idempotency key, but change 1 (Stock `tea`) was not, so \
          nothing was changed; use a new key for a new request"
     );
     world.jobs.fire_with_key("a", job::event::Restart, "other").await.unwrap();

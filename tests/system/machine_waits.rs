@@ -642,7 +642,7 @@ async fn w6_states_that_wait_for_each_other_are_an_error() {
     let error = start(|builder| builder).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "states can wait for each other for ever: `Node` in `Waiting` → `Node` in `Waiting`; add a timer, `#[after(…)]`, to one of \
+        "states can wait for each other forever: `Node` in `Waiting` → `Node` in `Waiting`; add a timer, `#[after(…)]`, to one of \
          the states, or allow it with `Builder::allow_wait_cycles` if no instance ever waits for itself, as in a tree"
     );
     let StartError::WaitCycles { cycles } = error else { panic!() };

@@ -234,7 +234,7 @@ async fn m3_a_leaving_node_gives_its_buckets_away_at_once() {
     assert_eq!(report.stopped, []);
 }
 
-/// As on another machine: there is no presence file.
+/// As on another host: there is no presence file.
 #[tokio::test]
 async fn m3_the_work_of_a_killed_node_is_taken_over() {
     let world = World::new();

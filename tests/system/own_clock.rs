@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use std::time::{Duration, SystemTime};
 use tokio::sync::broadcast;
 
-/// An SQLite store that ignores the callers' clocks, as a store for several machines does, and whose notices a test sends.
+/// An SQLite store that ignores the callers' clocks, as a store for several hosts does, and whose notices a test sends.
 struct OwnClock {
     inner: Sqlite,
     clock: Clock,
@@ -155,7 +155,7 @@ impl Store for OwnClock {
     }
 
     fn presence(&self) -> Option<&dyn Presence> {
-        // Its processes are on several machines.
+        // Its processes are on several hosts.
         None
     }
 }
@@ -234,16 +234,16 @@ async fn a_store_without_entries_refuses_what_needs_them() {
     for error in errors {
         assert_eq!(
             error,
-            "this store has no entries under leases, which locks, `once` and the registry need; use the SQLite or the PostgreSQL \
-             store, or implement `Store::ephemerals`"
+            "this store does not support locks, `once` and the registry, because it does not implement `Store::ephemerals`; \
+             implement it, or use the SQLite or the PostgreSQL store"
         );
     }
     let builder = Runtime::builder(open().await.0).machine::<Job, Puppets>(puppets().0);
     let builder = builder.policy::<job::Running>(Policy::new().concurrency_over_all(1));
     assert_eq!(
         builder.start().await.unwrap_err().to_string(),
-        "the policy of `Job` in state `Running`: `concurrency_over_all`: this store has no entries under leases; use the SQLite or the \
-         PostgreSQL store, or implement `Store::ephemerals`"
+        "the policy of `Job` in state `Running`: `concurrency_over_all`: this store does not implement `Store::ephemerals`; implement \
+         it, or use the SQLite or the PostgreSQL store"
     );
 }
 

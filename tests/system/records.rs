@@ -167,7 +167,7 @@ fn put(mut shelf: shelf::Shelf, _: shelf::event::Put) -> shelf::Shelf {
     shelf
 }
 
-/// A map, whose entries are serialised in any order.
+/// A map, whose entries are serialized in any order.
 fn labels(of: u8) -> HashMap<u8, String> {
     (0..of).map(|n| (n, n.to_string())).collect()
 }

@@ -225,7 +225,7 @@ async fn u3_a_failing_compensation_is_parked_and_listed() {
     world.runtime.run_for(&world.clock, HOUR).await.unwrap();
     assert_eq!(world.half_undone().await, ["t in Refunding: 2 attempts failed, the last with: the line is dead"]);
     let waited = world.trips.wait_for("t", trip::State::Cancelled, Duration::ZERO).await.unwrap_err().to_string();
-    assert!(waited.contains("it is half undone: what undoes `Charging` is parked"), "{waited}");
+    assert!(waited.contains("it is half undone: the compensation of `Charging` is parked"), "{waited}");
     let early = world.trips.fire("t", trip::Event::from(trip::event::Refunded)).await.unwrap_err();
     assert!(matches!(early, TransitionError::ByWorker { .. }), "{early}");
     let again = world.trips.fire("t", trip::event::Cancel).await.unwrap_err();

@@ -246,7 +246,7 @@ async fn c19_an_event_refused_on_present_data_commits_no_group() {
 }
 
 #[tokio::test]
-async fn c19_a_group_never_misses_the_event_it_was_made_for() {
+async fn c19_an_event_is_never_committed_without_its_group() {
     let dir = TempDir::new().unwrap();
     let mut world = World::new(dir.path()).await;
     let call = world.charging(true).await;

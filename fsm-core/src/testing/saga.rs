@@ -15,7 +15,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Saga<M>(core::marker::PhantomData<M>);
 
-/// A point at which a saga fails, with the way to it and the way back. From [`Saga::each_failure`].
+/// A point at which a saga fails, with the path to it and the compensation sequence. From [`Saga::each_failure`].
 ///
 /// Displayed as its path: `Reserving --reserved--> Charging --fail--> Releasing --released--> Cancelled`.
 #[non_exhaustive]
@@ -27,7 +27,7 @@ pub struct Failure<M: StateMachine> {
 }
 
 impl<M: StateMachine> Saga<M> {
-    /// Each transition that begins the way back, in the order of the declaration.
+    /// Each transition that begins a compensation sequence, in the order of the declaration.
     ///
     /// ```
     /// use fsm_core::testing::{Failure, Saga};
@@ -61,7 +61,7 @@ impl<M: StateMachine> Saga<M> {
     }
 }
 
-/// A shortest path to each state without a step of the way back.
+/// A shortest path to each state without a step of a compensation sequence.
 fn forward_paths<M: StateMachine>(saga: &SagaInfo) -> Vec<Path<M>> {
     let mut found: Vec<Path<M>> = Vec::new();
     let mut ahead: VecDeque<Path<M>> = starts::<M>().map(Path::from).collect();
@@ -79,7 +79,7 @@ fn forward_paths<M: StateMachine>(saga: &SagaInfo) -> Vec<Path<M>> {
     found
 }
 
-/// The path that fails with `transition`, for each of its targets, and goes on to the end of what was undone.
+/// The path that fails with `transition`, for each of its targets, and continues to the end of what was undone.
 fn back<M: StateMachine>(saga: &SagaInfo, to: &Path<M>, transition: &TransitionInfo) -> Vec<Failure<M>> {
     let first = steps_from::<M>(to.end()).into_iter().filter(|step| step.event.as_str() == transition.event);
     let failures = first.map(|step| {

@@ -34,8 +34,8 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
             Origin::Group(_) | Origin::Enum => format!(", add {it} to `except(…)`"),
         };
         let message = format!(
-            "nothing can fire `{}` in {}, which {have} no worker, timer or wait that fires it: mark {it} as `work`{except}, or \
-             remove `by = worker`",
+            "`{}` is `by = worker`, but {} {have} no worker, timer or wait that fires it: mark {it} as `work`{except}, or remove \
+             `by = worker`",
             machine.events[transition.event].name,
             suggest::list(&names)
         );

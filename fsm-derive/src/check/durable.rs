@@ -21,7 +21,7 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
         for timer in machine.states.iter().flat_map(|state| &state.timers) {
             if let Delay::At(closure) = &timer.delay {
                 let message = "`#[at(…)]` requires a durable machine, whose runtime has a clock: add `durable` to `#[fsm(…)]`, or write \
-                               the time that is left, `#[after(|state| …, event)]`";
+                               the remaining time, `#[after(|state| …, event)]`";
                 errors.at(closure, message);
             }
         }

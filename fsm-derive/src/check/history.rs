@@ -78,8 +78,8 @@ fn lacks(machine: &Machine, transition: &Transition) -> Option<String> {
     };
     if machine.complete && !machine.transitions.iter().any(|other| brings(&other)) {
         return Some(format!(
-            "no state of `{group_name}` is left for `{state}`, so there is no history to go back to: add a transition that leads from \
-             one to `{state}`, `#[fsm(group({group_name}, on(event => {state})))]`, or name the target here"
+            "no transition leads from a state of `{group_name}` to `{state}`, so `{state}` never stores a history of `{group_name}`: add \
+             one, `#[fsm(group({group_name}, on(event => {state})))]`, or name the target state"
         ));
     }
     None
@@ -156,12 +156,12 @@ fn twice(machine: &Machine, errors: &mut Errors) {
                     continue;
                 }
                 let message = format!(
-                    "`{}` of `{}` would be stored twice on {}: `{}`, the history, holds all data of the state that is left; remove `{0}` \
-                     and read it there, or build the target with `with = path`",
-                    field.name(),
+                    "field `{name}` of `{}` is also in its history field `{was}` on {}: remove `{name}` and read it from `{was}`, or build \
+                     the target with `with = path`",
                     plain(&state.ident),
                     transitions.join(", "),
-                    history.name()
+                    name = field.name(),
+                    was = history.name()
                 );
                 at(field, message, errors);
             }

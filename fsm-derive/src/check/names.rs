@@ -69,7 +69,7 @@ fn state_types(machine: &Machine, errors: &mut Errors) {
             continue;
         };
         let message = format!(
-            "{what}: give the type of `{}` another name, `#[state(type = {}State)]`; the variant and the stored name stay",
+            "{what}: give the type of `{}` another name, `#[state(type = {}State)]`; the variant and the stored name do not change",
             plain(&state.ident),
             pascal(&plain(&state.ident))
         );
@@ -97,7 +97,7 @@ fn event_methods(machine: &Machine, errors: &mut Errors) {
         let name = &event.name;
         let message = format!(
             "{what}: give the method of this event another name, `#[on({name} => …, method = do_{name})]`; its type and its \
-             stored name stay"
+             stored name do not change"
         );
         errors.at(ident, message);
     }

@@ -12,7 +12,7 @@ use crate::{
 pub(super) fn check(machine: &Machine, errors: &mut Errors) {
     let Some(saga) = &machine.saga else { return };
     if machine.durable.is_none() {
-        let message = "`saga` requires a durable machine, whose runtime takes the way back after a crash: add `durable` to \
+        let message = "`saga` requires a durable machine, because compensations must continue after a crash: add `durable` to \
                        `#[fsm(…)]`, or remove `saga`";
         errors.at_span(saga.span, message);
     }
@@ -70,8 +70,8 @@ fn different_ways(machine: &Machine, errors: &mut Errors) {
             if steps.is_empty() { from } else { format!("{from} after {}", names(machine, steps)) }
         };
         let message = format!(
-            "`{at}` is entered {one} and {other}, so `undo` could not know what to undo: declare a state for each of the ways, \
-             or mark what needs no undoing with `undo = none`",
+            "`{at}` can be entered with different completed steps, {one} and {other}, so `undo` cannot know what to undo: declare \
+             one state for each path, or mark steps that have nothing to undo with `undo = none`",
             at = name(machine, *at),
             one = way(&ways[0]),
             other = way(&ways[1])
@@ -111,8 +111,8 @@ fn forward(machine: &Machine, index: usize, errors: &mut Errors) {
                 errors.at(&transition.ident, message);
             } else if to == saga.undone && state.compensation().is_some() {
                 let message = format!(
-                    "`{event}` leads from the step `{from}` to `{target}`: write `{event} => undo`, which leads there, and undoes `{from}` \
-                     where it says `uncertain = undo`"
+                    "`{event}` leads from the step `{from}` to `{target}`: write `{event} => undo`; it also ends in `{target}`, and undoes \
+                     `{from}` first if this step has `uncertain = undo`"
                 );
                 errors.at(&transition.ident, message);
             }
@@ -172,7 +172,8 @@ fn compensation(machine: &Machine, index: usize, step: usize, errors: &mut Error
                     "remove `auto`".to_owned()
                 } else {
                     format!(
-                        "only its worker may fire `{event}`, so give the timer or the wait an event of its own that stays, `… => _`"
+                        "only the worker of `{this}` may fire it; give the timer or the wait another event, with an internal \
+                         transition, `#[on(other => _)]`"
                     )
                 }
             } else if transition.origin == crate::model::Origin::State {
@@ -184,10 +185,8 @@ fn compensation(machine: &Machine, index: usize, step: usize, errors: &mut Error
         }
     }
     if !done {
-        let message = format!(
-            "`{this}` undoes `{step}`, but has no event for that it is done: add `#[on(event => undo)]`, which leads to what undoes the \
-             step before"
-        );
+        let message =
+            format!("`{this}` undoes `{step}`, but declares no event that completes it: add `#[on(event => undo)]`");
         errors.at(&state.ident, message);
     }
 }
@@ -199,8 +198,8 @@ fn unused(machine: &Machine, errors: &mut Errors) {
         if !machine.transitions.iter().any(|transition| transition.undo.is_some() && transition.to.contains(&undo)) {
             let (step_name, undo) = (name(machine, index), name(machine, undo));
             let message = format!(
-                "no way leads to `{undo}`, since nothing after `{step_name}` has the target `undo`: add `#[on(event => undo)]` to a \
-                 state after `{step_name}`, or write `undo = none`"
+                "`{undo}` is unreachable, because no transition after `{step_name}` has the target `undo`: add `#[on(event => undo)]` \
+                 to a state after `{step_name}`, or write `undo = none`"
             );
             errors.at(&step.ident, message);
         }
@@ -249,7 +248,7 @@ fn report(machine: &Machine, target: usize, field: &Field, mut lost: Lost, error
     let message = if let Some(step) = lost.interrupted {
         let step = name(machine, step);
         format!(
-            "{begin}: the outcome of `{step}` is unknown there, so what it returns is not there either; undo it by what was known before, \
+            "{begin}: `{step}` may not have completed, so its result is not available; find its effect by data from before the step, \
              such as `task.instance_key()`, or build the target with `with = path`"
         )
     } else if lost.found {

@@ -1,4 +1,4 @@
-//! The history of a superstate: which state of it was left, with its data. A field of the state that waits holds it.
+//! The history of a superstate: which state of it was left, with its data. A field of the state that stores the history holds it.
 
 use proc_macro2::Span;
 

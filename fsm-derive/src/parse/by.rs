@@ -19,7 +19,7 @@ pub(super) fn by(input: ParseStream<'_>, key: &Ident) -> syn::Result<Span> {
         }
         "timer" | "timers" | "exhausted" | "system" | "runtime" => {
             format!(
-                "`by = worker` includes the runtime, so timers, waits and `exhausted`: write `worker` instead of `{value}`"
+                "unknown value `{value}` of `by`: write `by = worker`, which also covers timers, waits and `exhausted`"
             )
         }
         "operator" => {

@@ -25,7 +25,8 @@ pub(super) fn option(owner: &str, name: &str) -> Option<Advice> {
         ("`#[state(…)]`", "parent" | "superstate" | "substate_of" | "group" | "nested") => same("in"),
         ("`#[state(…)]`", "entry" | "on_entry" | "on_enter" | "entry_action") => same("enter"),
         ("`#[state(…)]`", "exit" | "on_exit" | "exit_action") => other(
-            "a state has no exit function; write what depends on the state that is left in a `with`, `#[on(event => Target, with = path)]`",
+            "states have no exit function; use a `with` function on the transition that leaves the state, \
+             `#[on(event => Target, with = path)]`",
         ),
         ("`#[state(…)]`", "invoke" | "service" | "activity" | "worker") => same("work"),
         ("`#[state(…)]`", "after" | "timeout" | "timer") => {

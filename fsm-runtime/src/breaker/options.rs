@@ -57,7 +57,7 @@ impl BreakerOptions {
     pub fn failure_rate(mut self, rate: f64, window: Duration, calls: u32) -> Self {
         self.rules.failure_rate = Some(WindowRule { rate, window, calls });
         let checked = self.check("failure_rate", rate > 0.0 && rate <= 1.0, "the rate must be above 0 and at most 1");
-        let checked = checked.check("failure_rate", !window.is_zero(), "a window of zero contains no calls");
+        let checked = checked.check("failure_rate", !window.is_zero(), "the window must be longer than zero");
         checked.check("failure_rate", window <= FOREVER, TOO_LONG).check(
             "failure_rate",
             calls > 0,
@@ -74,7 +74,7 @@ impl BreakerOptions {
     /// Sets how long the circuit stays open before a call is made as a probe: 30 s by default.
     pub fn open_for(mut self, duration: Duration) -> Self {
         self.rules.open_for = duration;
-        let checked = self.check("open_for", !duration.is_zero(), "a circuit that is open for no time refuses nothing");
+        let checked = self.check("open_for", !duration.is_zero(), "must be longer than zero");
         checked.check("open_for", duration <= FOREVER, TOO_LONG)
     }
 

@@ -109,7 +109,7 @@ impl EventLoop {
         }
     }
 
-    /// Runs until `halt` is cancelled. Steps and workers go on; [`stop`](Self::stop) ends them.
+    /// Runs until `halt` is cancelled. Steps and workers continue; [`stop`](Self::stop) ends them.
     pub(super) async fn run_until(
         &mut self,
         halt: CancellationToken,
@@ -180,7 +180,7 @@ impl EventLoop {
         report.stopped.sort_by(|a, b| a.key.cmp(&b.key));
         // Once the lease has expired, other processes take the claims over in any case.
         self.workers.release_unused(self.lease.ttl()).await;
-        // Slots over all processes lapse in any case.
+        // Slots over all processes expire in any case.
         let _ = clock.timeout(self.lease.ttl(), self.leave_queues()).await;
         report.stopped.iter().for_each(StoppedWorker::log);
         report
@@ -494,7 +494,7 @@ impl EventLoop {
             }
             Some(row) if self.lease.covers(timeline) => self.start_worker(*row),
             // Another process may have taken the row over already.
-            Some(row) => self.return_claim(*row, "claim released: it took longer than the lease"),
+            Some(row) => self.return_claim(*row, "claim released: the lease may have expired meanwhile"),
             None => {
                 self.workers.forget_claim(&key, &mut self.queue);
                 self.queue.notify(key);

@@ -34,14 +34,14 @@ pub(super) struct NewEntry {
 /// The result of a wait.
 pub(super) enum Waited {
     First,
-    /// The lease lapsed before the entry was first.
+    /// The lease expired before the entry was first.
     Gone,
     ShuttingDown,
 }
 
 impl Entry {
     /// Adds an entry at the end of its queue, and renews its lease from then on. If the future is dropped, the entry is still added, and
-    /// then removed: a removal that overtook the addition would leave the entry in the store until it lapses.
+    /// then removed: a removal that overtook the addition would leave the entry in the store until it expires.
     pub(super) fn enter(coordination: &Arc<Coordination>, new: NewEntry) -> Detached<Result<Self, CoordinationError>> {
         let coordination = coordination.clone();
         Detached::new(async move { Self::entered(&coordination, new).await })
@@ -127,10 +127,10 @@ impl Entry {
         Ok(remove.await?)
     }
 
-    /// Removes the entry, and waits until it is removed. If that fails, the entry lapses. For callers that already have their result.
+    /// Removes the entry, and waits until it is removed. If that fails, the entry expires. For callers that already have their result.
     pub(super) async fn leave(self) {
         if let Err(error) = self.remove().await {
-            tracing::debug!(%error, "an entry could not be removed; it lapses");
+            tracing::debug!(%error, "an entry could not be removed; it expires");
         }
     }
 
@@ -163,14 +163,14 @@ impl Entry {
 }
 
 impl Drop for Entry {
-    /// Removes the entry in a task. Without a tokio runtime, the entry lapses.
+    /// Removes the entry in a task. Without a tokio runtime, the entry expires.
     fn drop(&mut self) {
         if let Some(remove) = self.end()
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
             runtime.spawn(async move {
                 if let Err(error) = remove.await {
-                    tracing::debug!(%error, "an entry could not be removed; it lapses");
+                    tracing::debug!(%error, "an entry could not be removed; it expires");
                 }
             });
         }

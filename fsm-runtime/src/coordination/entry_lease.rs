@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 /// The shortest time between two attempts to renew.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// The lease of an entry from the view of its holder, in monotonic time. For the holder, the lease is lost some time before it lapses in the
-/// store.
+/// The lease of an entry from the view of its holder, in monotonic time. For the holder, the lease is lost some time before it expires in
+/// the store.
 pub(super) struct EntryLease {
     clock: Clock,
     lost: CancellationToken,
@@ -72,7 +72,7 @@ impl EntryLease {
                 match clock.timeout(left, renewal).await {
                     Some(Ok(true)) => break asked,
                     Some(Ok(false)) => {
-                        tracing::warn!(id, "the lease of an entry has lapsed; it is lost");
+                        tracing::warn!(id, "the lease of an entry has expired; it is lost");
                         return self.lost.cancel();
                     }
                     Some(Err(error)) => {

@@ -7,7 +7,7 @@ use crate::{
 };
 use std::time::Duration;
 
-/// A shorter lease would lapse during an ordinary delay of the store.
+/// A shorter lease would expire during an ordinary delay of the store.
 const SHORTEST: Duration = Duration::from_millis(100);
 
 /// Why a request was not made, or failed in the store.
@@ -28,8 +28,8 @@ pub enum CoordinationError {
     ShuttingDown,
     /// The store does not implement [`Ephemerals`](crate::store::Ephemerals).
     #[error(
-        "this store has no entries under leases, which locks, `once` and the registry need; use the SQLite or the PostgreSQL store, or \
-         implement `Store::ephemerals`"
+        "this store does not support locks, `once` and the registry, because it does not implement `Store::ephemerals`; implement it, \
+         or use the SQLite or the PostgreSQL store"
     )]
     Unsupported,
     /// The store failed.
@@ -79,7 +79,7 @@ pub(super) fn check_text(argument: &'static str, text: &str) -> Result<(), Coord
 /// Checks the length of a lease.
 pub(super) fn check_ttl(argument: &'static str, ttl: Duration) -> Result<(), CoordinationError> {
     let why = match ttl {
-        ttl if ttl < SHORTEST => "a lease needs time to be renewed: 100 ms at least",
+        ttl if ttl < SHORTEST => "must be at least 100 ms, so that the lease can be renewed",
         ttl if ttl > FOREVER => TOO_LONG,
         _ => return Ok(()),
     };

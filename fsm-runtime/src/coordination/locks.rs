@@ -24,10 +24,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Locks over all processes of a store. Returned by [`Runtime::locks`](crate::Runtime::locks).
 ///
 /// A lock has one holder at a time. Waiting callers of one process acquire it in the order of their requests, and processes acquire it in
-/// the order in which they joined the queue. If a process ends without a release, its lock is free when the lease lapses, at most `ttl`
+/// the order in which they joined the queue. If a process ends without a release, its lock is free when the lease expires, at most `ttl`
 /// later.
 ///
-/// **A lock alone does not protect data.** If a holder stalls or its process is suspended, it can continue after its lease has lapsed and
+/// **A lock alone does not protect data.** If a holder stalls or its process is suspended, it can continue after its lease has expired and
 /// another holder has the lock. Use [`LockGuard::fence`] if this matters: make the protected system reject a fence that is smaller than
 /// the greatest one it has seen. In SQL:
 ///
@@ -85,7 +85,7 @@ pub struct LockHolder {
     pub fence: u64,
     /// When the holder requested the lock.
     pub since: SystemTime,
-    /// When the lease lapses, unless it is renewed.
+    /// When the lease expires, unless it is renewed.
     pub until: SystemTime,
 }
 
@@ -155,7 +155,7 @@ impl Locks {
             let entry = self.enter(&name, ttl).await?;
             match entry.wait(|_| Ok::<_, LockError>(())).await? {
                 Waited::First => return Ok(LockGuard { name, entry, _queue: queue }),
-                // The lease lapsed: try again from the end of the queue.
+                // The lease expired: try again from the end of the queue.
                 Waited::Gone => {}
                 Waited::ShuttingDown => return Err(CoordinationError::ShuttingDown.into()),
             }
@@ -211,7 +211,7 @@ impl Locks {
     /// Runs `lead` while this process holds the lock `name`, for work that one process does at a time, such as a scheduler or a poller.
     ///
     /// Waits until this process is the leader, then runs the future of `lead` and returns its output. If the lock is lost, the future is
-    /// dropped before the lease lapses, and this method waits to lead again. If the process is suspended until the lease has lapsed, the
+    /// dropped before the lease expires, and this method waits to lead again. If the process is suspended until the lease has expired, the
     /// future is dropped before it is polled again.
     ///
     /// ```no_run
@@ -321,7 +321,7 @@ impl LockGuard {
         self.entry.lease.is_lost()
     }
 
-    /// Completes when the lock is lost, which is before its lease lapses by the monotonic clock of this process.
+    /// Completes when the lock is lost, which is before its lease expires by the monotonic clock of this process.
     ///
     /// Each poll checks the clock. In a `select!` with `biased;` in which this future comes before the work, the work is not polled again
     /// after the lock is lost, even if the process was suspended.
@@ -335,10 +335,10 @@ impl LockGuard {
     /// Releases the lock, and waits until it is released.
     ///
     /// # Errors
-    /// [`CoordinationError::Store`]. The lock is then free when its lease lapses.
+    /// [`CoordinationError::Store`]. The lock is then free when its lease expires.
     ///
     /// # Cancel safety
-    /// If the future is dropped, the lock may not be released. It is then free when its lease lapses.
+    /// If the future is dropped, the lock may not be released. It is then free when its lease expires.
     pub async fn release(self) -> Result<(), CoordinationError> {
         self.entry.remove().await
     }

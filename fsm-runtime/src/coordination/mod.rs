@@ -4,9 +4,9 @@
 //! - [`Once`], from [`Runtime::once`](crate::Runtime::once): a function that runs once for a key, and whose result is stored.
 //! - [`Registry`], from [`Runtime::registry`](crate::Runtime::registry): the live processes of a service.
 //!
-//! Each holder has an entry in the store. An entry has its own lease, which is renewed every third of its length, and lapses if the process
-//! ends or stalls. Locks, keys of [`Once`] and services have separate names, so a lock and a service may have the same name. A client, which
-//! is a runtime without registered machines, can use all of them.
+//! Each holder has an entry in the store. An entry has its own lease, which is renewed every third of its length, and expires if the
+//! process ends or stalls. Locks, keys of [`Once`] and services have separate names, so a lock and a service may have the same name. A
+//! client, which is a runtime without registered machines, can use all of them.
 
 mod entry;
 mod entry_lease;
@@ -59,7 +59,7 @@ impl Coordination {
     pub(crate) async fn deregistered(&self, timeout: Duration) {
         let removed = self.engine.clock.timeout(timeout, self.registrations.write()).await;
         if removed.is_none() {
-            tracing::warn!("the registered services could not be removed in time; they lapse");
+            tracing::warn!("the registered services could not be removed in time; they expire");
         }
     }
 

@@ -21,7 +21,7 @@ const KIND: &str = "once";
 /// The first caller runs the function. Concurrent callers, of all processes, wait and get the same result. Later callers get the stored
 /// result until its `ttl` elapses.
 ///
-/// If the process of the first caller ends or stalls, its lease lapses, and another caller runs the function. So the function runs *at
+/// If the process of the first caller ends or stalls, its lease expires, and another caller runs the function. So the function runs *at
 /// least* once, and its result is stored once. Pass [`OnceAttempt::fence`] to systems that can refuse an earlier fence.
 ///
 #[cfg_attr(feature = "sqlite", doc = "```")]
@@ -80,8 +80,8 @@ pub enum OnceError<E> {
         /// The key.
         key: String,
     },
-    /// The lease lapsed before the result was stored. Another caller may run the function now.
-    #[error("the lease of `{key}` has lapsed before its result was stored")]
+    /// The lease expired before the result was stored. Another caller may run the function now.
+    #[error("the lease of `{key}` expired before its result was stored")]
     Lost {
         /// The key.
         key: String,
@@ -95,7 +95,7 @@ pub enum OnceError<E> {
         bytes: usize,
     },
     /// The arguments or the result cannot be written as JSON, or the stored result cannot be read.
-    #[error("the {what} of `{key}`: {cause}")]
+    #[error("cannot convert the {what} of `{key}` to or from JSON: {cause}")]
     Json {
         /// The key.
         key: String,
@@ -153,7 +153,7 @@ impl<E> Once<E> {
     }
 
     /// Sets the length of the lease under which the function runs: 15 s by default. The lease is renewed every third of its length. If the
-    /// process ends, another caller runs the function after the lease has lapsed.
+    /// process ends, another caller runs the function after the lease has expired.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
         self
@@ -267,7 +267,7 @@ impl<E> Once<E> {
         check_name("key", &self.key)?;
         check_ttl("lease", self.lease)?;
         let why = match self.ttl {
-            Duration::ZERO => "a result that is kept for no time would not be found by the callers that wait for it",
+            Duration::ZERO => "must be longer than zero, so that the callers that wait find the result",
             ttl if ttl > FOREVER => TOO_LONG,
             _ => return Ok(()),
         };

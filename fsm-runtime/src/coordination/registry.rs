@@ -37,7 +37,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// The services of all processes of a store. Returned by [`Runtime::registry`](crate::Runtime::registry).
 ///
 /// A process registers the endpoint of a service. The registration has a lease. It is removed when the process deregisters it or shuts down.
-/// After a crash it lapses within 15 s by default ([`Service::ttl`]).
+/// After a crash it expires within 15 s by default ([`Service::ttl`]).
 ///
 #[cfg_attr(feature = "sqlite", doc = "```")]
 #[cfg_attr(not(feature = "sqlite"), doc = "```ignore")]
@@ -82,7 +82,7 @@ impl Service {
         self
     }
 
-    /// Sets the length of the registration's lease: 15 s by default. If the process ends, the registration lapses within this time.
+    /// Sets the length of the registration's lease: 15 s by default. If the process ends, the registration expires within this time.
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = ttl;
         self
@@ -115,7 +115,7 @@ pub enum ServiceChange {
     Added(ServiceInstance),
     /// The `meta` of an instance has changed.
     Changed(ServiceInstance),
-    /// An instance was removed, or its lease has lapsed.
+    /// An instance was removed, or its lease has expired.
     Removed(ServiceInstance),
 }
 
@@ -143,7 +143,7 @@ impl Registry {
     /// [`CoordinationError`].
     ///
     /// # Cancel safety
-    /// If the future is dropped, nothing is registered, or the registration is removed or lapses.
+    /// If the future is dropped, nothing is registered, or the registration is removed or expires.
     pub async fn register(&self, service: Service) -> Result<Registration, CoordinationError> {
         let Service { name, endpoint, meta, ttl } = service;
         check_name("name", &name)?;
@@ -193,7 +193,7 @@ impl Registry {
         })
     }
 
-    /// The live instances, and the time at which the first of their leases lapses.
+    /// The live instances, and the time at which the first of their leases expires.
     async fn live(&self, name: &str) -> Result<(Vec<ServiceInstance>, Option<SystemTime>), CoordinationError> {
         let engine = &self.0.engine;
         let entries = self.0.entries()?;
@@ -316,7 +316,7 @@ impl Registration {
     /// Removes the registration, and waits until it is removed.
     ///
     /// # Errors
-    /// [`CoordinationError::Store`]. The registration then lapses.
+    /// [`CoordinationError::Store`]. The registration then expires.
     ///
     /// # Cancel safety
     /// If the future is dropped, the removal continues.
@@ -341,7 +341,7 @@ pub struct ServiceWatch {
     known: BTreeMap<String, ServiceInstance>,
     pending: VecDeque<ServiceChange>,
     changes: watch::Receiver<()>,
-    /// The time at which the last read began, and the time at which the first of the leases that it returned lapses.
+    /// The time at which the last read began, and the time at which the first of the leases that it returned expires.
     looked: Option<(Duration, Option<SystemTime>)>,
 }
 

@@ -1,4 +1,4 @@
-//! The store's time. A store for several machines has a clock of its own, and due times are counted by it.
+//! The store's time. A store for several hosts has a clock of its own, and due times are counted by it.
 
 use crate::{clock::Clock, sync::Mutex};
 use std::time::{Duration, SystemTime};
@@ -16,7 +16,7 @@ struct Anchor {
 }
 
 impl StoreTime {
-    /// Monotonic time since the last answer, after the store's time in it. Steps of this machine's wall clock have no effect. For a store
+    /// Monotonic time since the last answer, after the store's time in it. Steps of this host's wall clock have no effect. For a store
     /// that counts by the caller's clock, that clock.
     pub(super) fn now(&self, clock: &Clock) -> SystemTime {
         let anchor = *self.0.lock();
@@ -48,7 +48,7 @@ mod tests {
         manual.advance(second);
         assert_eq!(time.now(&clock), ahead + second);
         manual.set_wall_clock(start + 99 * second);
-        assert_eq!(time.now(&clock), ahead + second, "the wall clock of this machine has no effect");
+        assert_eq!(time.now(&clock), ahead + second, "the wall clock of this host has no effect");
         let asked = clock.now();
         time.set(&clock, asked, asked);
         assert_eq!(time.now(&clock), asked, "the store counts by the caller's clock");

@@ -4,7 +4,7 @@ use super::assign::{Member, ranks};
 use crate::store::{Buckets, Key, Scope};
 use std::collections::BTreeMap;
 
-/// Nodes of this rank and beyond share one interval of takeover, because each rank costs two queries of a scan.
+/// Nodes of this rank and beyond share one interval of takeover, because each rank costs a query of a scan.
 const LAST_RANK: usize = 3;
 
 /// The upkeep of the store is done by one node: the node of this bucket.

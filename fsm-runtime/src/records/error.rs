@@ -293,7 +293,7 @@ impl<M: Durable> fmt::Display for TransitionError<M> {
             }
             Self::Contended { key, event } => {
                 write!(f, "`{event}` was not fired on {key}: too many callers change it at the same time; ")?;
-                write!(f, "fire it again later, with fewer callers at a time")
+                write!(f, "retry later, and reduce the number of concurrent callers")
             }
             Self::Exists(now) => {
                 write!(f, "{} exists already: it is in `{}`, version {}", now.key, now.state, now.version)?;

@@ -91,7 +91,7 @@ pub struct TransitionGroup {
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Exchanges for the result of one change of a [`TransitionGroup`].
+/// Identifies one change of a [`TransitionGroup`]. Pass it to [`GroupOutput::take`] to get the result.
 #[derive(Debug)]
 pub struct Ticket<R>(usize, PhantomData<fn() -> R>);
 

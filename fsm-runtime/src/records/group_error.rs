@@ -23,8 +23,8 @@ pub enum GroupError {
     /// Some of the changes were made before under their idempotency keys, and others were not: a key was used for another request, or
     /// an instance was purged or created again since.
     #[error(
-        "change {made} of the group ({made_key}) was made before under its idempotency key, without change {missing} \
-         ({missing_key}), so nothing was changed; use a new key for a new request"
+        "change {made} of the group ({made_key}) was already committed under its idempotency key, but change {missing} \
+         ({missing_key}) was not, so nothing was changed; use a new key for a new request"
     )]
     KeyReused {
         /// The place in the group of a change that was made before, from 0.

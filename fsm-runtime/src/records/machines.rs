@@ -94,11 +94,15 @@ impl<M: Durable> Machines<M> {
 
     /// Like [`create`](Self::create), made once for each `key`: a second call, also after a crash, returns the result of the first.
     ///
+    /// `key` can be an `Option`. With `None`, it is [`create`](Self::create).
+    ///
     /// # Errors
     /// As [`create`](Self::create); [`TransitionError::KeyReused`] if the key was used for another creation. Creations are compared by
     /// the stored name of the state and its JSON, so a release that renames the state or its fields sends another request.
     ///
-    /// `key` can be an `Option`. With `None`, it is [`create`](Self::create).
+    /// # Cancel safety
+    /// If the future is dropped before it is ready, the instance is created or not. Repeating the call with the same key returns the
+    /// result.
     pub fn create_with_key<B>(
         &self,
         id: &str,
@@ -287,7 +291,7 @@ impl<M: Durable> Machines<M> {
     /// What was made under an idempotency key: the record of instance `id` as it was after the change with this `key`. `None` if the key
     /// was not used. A transition of a record that is not the newest is a [`Conflict`](TransitionError::Conflict).
     ///
-    /// The key of a former instance with this id does not count, unless the id has not been created again.
+    /// Keys of a removed instance are found until the id is created again.
     ///
     /// # Errors
     /// [`ReadError::Row`] if the entry does not fit the declared machine; [`ReadError::Store`].

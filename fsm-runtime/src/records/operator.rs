@@ -47,7 +47,7 @@ impl<M: Durable> Machines<M> {
     }
 
     /// Holds an instance: no work of it begins, and a worker that runs is cancelled, until [`unhold`](Self::unhold). Events, timers and
-    /// the desired state go on, and the instance stays held when they move it. The history has a note with the
+    /// the desired state continue, and the instance stays held when they move it. The history has a note with the
     /// [actor](Self::with_actor) of the handle. `why` replaces an earlier reason.
     ///
     /// To list held instances, use [`rows`](Self::rows) with [`ListQuery::held`](crate::ListQuery::held).

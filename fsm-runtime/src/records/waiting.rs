@@ -285,7 +285,7 @@ fn work_status(graph: &Graph, state: &str, row: &Row, engine: &Engine) -> Option
     Some(match (&row.parked, &row.owner, pause) {
         (Some(reason), _, _) => match undone {
             Some(step) => format!(
-                "it is half undone: what undoes `{step}` is parked ({reason}); call `unpark` once the cause is gone"
+                "it is half undone: the compensation of `{step}` is parked ({reason}); fix the cause and call `unpark`"
             ),
             None => format!("its work is parked ({reason}); fire an event that moves it, or call `unpark`"),
         },

@@ -36,7 +36,7 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// With a shorter lease, an ordinary delay of the store would let it lapse.
+/// With a shorter lease, an ordinary delay of the store would let it expire.
 const SHORTEST_LEASE: Duration = Duration::from_millis(100);
 
 /// Configures and starts a [`Runtime`]. From [`Runtime::builder`].
@@ -92,17 +92,18 @@ impl Builder {
 
     /// How often the store is scanned for due work, besides change notifications: every 5 s by default.
     pub fn poll_interval(mut self, interval: Duration) -> Self {
-        self.check("poll_interval", !interval.is_zero(), "an interval of zero would scan without end");
+        self.check("poll_interval", !interval.is_zero(), "must be longer than zero");
         self.check("poll_interval", interval <= FOREVER, TOO_LONG);
         self.settings.poll_interval = interval;
         self
     }
 
-    /// How long the lease of this process lasts without a renewal: 15 s by default. It is renewed three times as often. While it
-    /// lasts, no other process works on the instances that this one has claimed. If it cannot be renewed, the workers are cancelled
-    /// after two thirds of it and aborted before it ends. The end of a process on the same host is detected at once.
+    /// Sets the length of the lease of this process: 15 s by default. It is renewed every third of this time. While it is valid, no other
+    /// process works on the instances that this one has claimed. If it cannot be renewed, the workers are cancelled after two thirds of
+    /// it and aborted before it ends. With SQLite, the end of a process on the host is detected within half a second; with PostgreSQL,
+    /// its lease has to expire, on the same host too.
     pub fn lease_ttl(mut self, ttl: Duration) -> Self {
-        self.check("lease_ttl", ttl >= SHORTEST_LEASE, "a lease needs time to be renewed: 100 ms at least");
+        self.check("lease_ttl", ttl >= SHORTEST_LEASE, "must be at least 100 ms, so that the lease can be renewed");
         self.check("lease_ttl", ttl <= FOREVER, TOO_LONG);
         self.settings.lease_ttl = ttl;
         self
@@ -156,14 +157,14 @@ impl Builder {
     /// After how many failed attempts in one visit of a state its `exhausted` event is fired, or the instance is parked: 10 by
     /// default.
     pub fn max_attempts(mut self, limit: u32) -> Self {
-        self.check("max_attempts", limit > 0, "without an attempt no work would ever be done");
+        self.check("max_attempts", limit > 0, "must be at least 1");
         self.settings.limits.max_attempts = limit;
         self
     }
 
     /// How many workers of one machine run at once: 256 by default. Other instances wait in order.
     pub fn max_concurrency(mut self, limit: usize) -> Self {
-        self.check("max_concurrency", limit > 0, "without a slot no work would ever be done");
+        self.check("max_concurrency", limit > 0, "must be at least 1");
         self.settings.max_concurrency = limit;
         self
     }
@@ -237,8 +238,8 @@ impl Builder {
         step: impl Fn(OldState) -> Result<OldState, Box<dyn Error + Send + Sync>> + Send + Sync + 'static,
     ) -> Self {
         let new = self.migrations.declare(M::GRAPH.machine, from, step);
-        self.check("migrate", new, "there are two migrations from one version");
-        self.check("migrate", from < M::GRAPH.version, "there is no version after the declared one to migrate to");
+        self.check("migrate", new, "two migrations start from the same version");
+        self.check("migrate", from < M::GRAPH.version, "must start from a version before the declared one");
         self
     }
 
@@ -264,10 +265,10 @@ impl Builder {
         self
     }
 
-    /// Starts even if states of the registered machines can wait for each other for ever, as [`Graphs::wait_cycles`] finds them: for
+    /// Starts even if states of the registered machines can wait for each other forever, as [`Graphs::wait_cycles`] finds them: for
     /// machines whose instances wait for others of their own kind without ever waiting for themselves, as the tasks of a tree do.
     ///
-    /// A state with a timer does not wait for ever, and needs no permission.
+    /// A state with a timer does not wait forever, and needs no permission.
     pub fn allow_wait_cycles(mut self) -> Self {
         self.allow_wait_cycles = true;
         self
@@ -400,8 +401,8 @@ fn check_policies(policies: &Policies, drivers: &Drivers, store: &dyn Store) -> 
         return Err(StartError::Policy { machine, state, why });
     }
     if let Some((machine, state)) = policies.over_all().filter(|_| store.ephemerals().is_none()) {
-        let why = "`concurrency_over_all`: this store has no entries under leases; use the SQLite or the PostgreSQL store, or \
-                   implement `Store::ephemerals`";
+        let why = "`concurrency_over_all`: this store does not implement `Store::ephemerals`; implement it, or use the SQLite or \
+                   the PostgreSQL store";
         return Err(StartError::Policy { machine, state, why });
     }
     Ok(())

@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_rows_can_be_tolerated_but_missing_migrations_not() {
+    fn unknown_rows_are_tolerated_and_missing_migrations_are_not() {
         let newer = [rows("A", 3), rows("X", 2)];
         let Some(StartError::Newer { known: 2, rows: found, .. }) = refusal(&newer, &migrations(), &GRAPH, false)
         else {

@@ -112,9 +112,9 @@ pub enum StartError {
         /// What is wrong with it.
         why: &'static str,
     },
-    /// States can wait for each other for ever.
+    /// States can wait for each other forever.
     #[error(
-        "states can wait for each other for ever: {}; add a timer, `#[after(…)]`, to one of the states, or allow it with \
+        "states can wait for each other forever: {}; add a timer, `#[after(…)]`, to one of the states, or allow it with \
          `Builder::allow_wait_cycles` if no instance ever waits for itself, as in a tree",
         cycles.iter().map(WaitCycle::to_string).collect::<Vec<_>>().join("; ")
     )]

@@ -50,7 +50,7 @@ pub(crate) async fn arm(engine: &Engine, driver: &dyn Driver) -> Result<(), Star
         if armed > 0 {
             tracing::info!(
                 %machine, state = gain.state, work = gain.work, timers = ?gain.timers, rows = armed,
-                "rows that were in the state before it got work or timers were armed"
+                "scheduled the work and timers that the new declaration adds to existing rows"
             );
         }
     }

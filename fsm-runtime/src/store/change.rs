@@ -86,7 +86,7 @@ pub struct Entering {
     /// The schema version of the data.
     pub schema: u32,
     /// The timers of the state. Those of an earlier state end. In an [internal](Transition::internal) transition, the timers that start
-    /// again; the others run on.
+    /// again; the others continue.
     pub timers: Vec<Timer>,
     /// Whether work is due at once.
     pub work: bool,
@@ -179,12 +179,15 @@ pub struct Transition {
     pub payload: String,
     /// The state after.
     pub into: Entering,
-    /// Whether the visit to the state goes on, as in an internal transition.
+    /// Whether the visit to the state continues, as in an internal transition.
     ///
     /// The row then gets a new version, and the state's name, data, context and schema of `into`. It keeps `entered` and `updated`, its
-    /// timers except those of `into`, its attempts, checkpoint and error, and it stays claimed, due or parked. Its desired state and the
-    /// time of its convergence stay. There is one exception. With a `fence`, the worker has ended: the claim is released, work is due as `into` says, and attempts are counted from
-    /// zero. The kind of the history entry is [`Internal`](super::HistoryKind::Internal).
+    /// timers except those of `into`, its checkpoint and error, its desired state and the time of its convergence. The kind of the history
+    /// entry is [`Internal`](super::HistoryKind::Internal).
+    ///
+    /// - Without `fence`, the row keeps its attempts, and stays claimed, due or parked.
+    /// - With `fence` (the worker's own event), the worker has ended: the claim is released, work is due as `into` says, and attempts are
+    ///   counted from zero.
     pub internal: bool,
     /// The cause.
     pub cause: Cause,
@@ -292,7 +295,7 @@ pub struct Arm {
     pub reason: String,
 }
 
-/// Ends a timer of the current state; the others run on. Adds a note to the history.
+/// Ends a timer of the current state; the others continue. Adds a note to the history.
 #[derive(Clone, Debug)]
 pub struct Disarm {
     /// The instance.
@@ -431,7 +434,7 @@ impl SetDesiredState {
 }
 
 /// Holds an instance, so that no work of it begins, or ends a hold. A worker that runs is cancelled by its owner. Transitions, timers and
-/// the desired state go on, and the hold stays.
+/// the desired state continue, and the hold stays.
 #[derive(Clone, Debug)]
 pub struct Hold {
     /// The instance.

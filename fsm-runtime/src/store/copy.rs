@@ -112,13 +112,13 @@ impl Sqlite {
     /// Moves the contents of this store to `target`, a new store on PostgreSQL: instances, history, idempotency keys, positions of
     /// subscribers, the operators' log, the definitions of machines, and results that are kept. Calls `progress` after each page.
     ///
-    /// The numbers of versions and history entries stay the same, so that subscribers go on where they are. Fences of the copy are
-    /// above all that this store has given out. Leases are not copied, neither are locks and services: stop all processes that work on this store before. Claims of
-    /// processes that were killed are copied, and processes of the copy take the work over.
+    /// The numbers of versions and history entries stay the same, so that subscribers continue where they are. Fences of the copy are above
+    /// all that this store has given out. Leases are not copied, neither are locks and services: stop all processes that work on this store
+    /// before. Claims of processes that were killed are copied, and processes of the copy take the work over.
     ///
-    /// The copy is one transaction of each store, so either everything is copied or nothing. No process can write to this store until the copy has ended. Then
-    /// it is closed for changes, so that no late process or client writes to the wrong store: every write is
-    /// [`StoreError::ReadOnly`], which names the target. Reads go on. [`restore`](Self::restore) makes a copy of the file that can be
+    /// The copy is one transaction of each store, so either everything is copied or nothing. No process can write to this store until the
+    /// copy has ended. Then it is closed for changes, so that no late process or client writes to the wrong store: every write is
+    /// [`StoreError::ReadOnly`], which names the target. Reads continue. [`restore`](Self::restore) makes a copy of the file that can be
     /// written again. A store that was opened with `read_only(true)` is copied as it is at this moment, and not closed.
     ///
     /// Memory is bounded by pages of about a megabyte. An attempt that failed is made again from the beginning.

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 /// A capability of a store: queues of entries with leases, for locks, services, functions that run once, and slots over all processes.
 ///
-/// An entry is in the queue of its kind and name. It is live until its lease lapses, its holder removes it, or its result is
+/// An entry is in the queue of its kind and name. It is live until its lease expires, its holder removes it, or its result is
 /// [kept](Ephemerals::keep_result). The first live entry of a queue holds the lock. In the queue of a
 /// [state](crate::Policy::concurrency_over_all) with `n` slots, the first `n` live entries have the slots. The other entries wait in order.
 /// The order of a registry's entries has no meaning. (In `ZooKeeper`, entries are ephemeral sequential nodes, and this is its recipe for
@@ -16,14 +16,14 @@ use tokio::sync::watch;
 /// - **Order.** The sequence of an entry comes from the store's sequence of [fences](super::Claim), so it is greater than the sequences of
 ///   all earlier entries and claims. A new entry is behind all entries of its queue that are live when it is added, including those of
 ///   concurrent transactions that committed first.
-/// - **Leases.** A lapsed entry is never live again. It counts neither as first nor as ahead of another entry.
+/// - **Leases.** An expired entry is never live again. It counts neither as first nor as ahead of another entry.
 /// - **Durability, cancel safety, time** and **errors** are the same as for the [`Store`](super::Store).
 pub trait Ephemerals: Send + Sync {
     /// Adds an entry at the end of its queue, and returns its sequence. [`position`](Ephemerals::position) then returns the entry ahead of
     /// it. Idempotent: if there is an entry with this id, returns its sequence and changes nothing.
     fn enter(&self, entry: NewEphemeral, now: SystemTime) -> StoreFuture<'_, u64>;
 
-    /// Renews the lease of a live entry, which then lapses `ttl` from now. Returns whether the entry was live.
+    /// Renews the lease of a live entry, which then expires `ttl` from now. Returns whether the entry was live.
     fn renew_entry(&self, id: String, ttl: Duration, now: SystemTime) -> StoreFuture<'_, bool>;
 
     /// Sets the value of a live entry. Returns whether the entry was live.
@@ -32,12 +32,12 @@ pub trait Ephemerals: Send + Sync {
     /// Removes an entry. Idempotent.
     fn remove_entry(&self, id: String, now: SystemTime) -> StoreFuture<'_, ()>;
 
-    /// Returns the position of an entry in its queue. Removes lapsed entries ahead of it first, so that a renewal that was requested in
+    /// Returns the position of an entry in its queue. Removes expired entries ahead of it first, so that a renewal that was requested in
     /// time but is executed late cannot make them live again.
     fn position(&self, id: String, now: SystemTime) -> StoreFuture<'_, Position>;
 
     /// Returns the first `limit` live entries of a queue, in order. If `limit` is the number of slots, these are the entries that have a
-    /// slot. Removes lapsed entries ahead of the last of them first, like [`position`](Ephemerals::position).
+    /// slot. Removes expired entries ahead of the last of them first, like [`position`](Ephemerals::position).
     fn first_entries(
         &self,
         kind: &'static str,
@@ -69,9 +69,9 @@ pub trait Ephemerals: Send + Sync {
     fn remove_result(&self, kind: &'static str, name: String, now: SystemTime) -> StoreFuture<'_, bool>;
 
     /// Returns a receiver that is notified soon after an entry was added, changed or removed through this object of the store. Changes
-    /// through other objects notify it if the store learns of them. A lapse does not notify. Callers that wait read the store at each
-    /// notification, and once a second without one. A notification without a change of entries is therefore allowed, and costs one read for
-    /// each waiting caller.
+    /// through other objects notify it if the store learns of them. The expiry of an entry does not notify. Callers that wait read the
+    /// store at each notification, and once a second without one. A notification without a change of entries is therefore allowed, and
+    /// costs one read for each waiting caller.
     fn entry_changes(&self) -> watch::Receiver<()>;
 }
 
@@ -108,7 +108,7 @@ pub struct Ephemeral {
     pub value: Option<String>,
     /// When the entry was added.
     pub since: SystemTime,
-    /// When the lease lapses.
+    /// When the lease expires.
     pub until: SystemTime,
 }
 
@@ -127,7 +127,7 @@ pub enum Position {
     First,
     /// The entry is live and directly behind this live entry.
     Behind(Ephemeral),
-    /// The entry has lapsed or was removed.
+    /// The entry has expired or was removed.
     Gone,
 }
 

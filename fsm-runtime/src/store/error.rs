@@ -75,7 +75,7 @@ pub enum StoreError {
     },
     /// The store's server could not be reached. The store connects again by itself.
     #[error(
-        "{store} cannot be reached ({cause}); try again, and see that its server runs and that this machine can connect to it"
+        "{store} cannot be reached ({cause}); try again, and check that its server runs and that this host can connect to it"
     )]
     Unreachable {
         /// Which store.

@@ -60,7 +60,7 @@ pub struct UnknownHistoryKindError {
 #[non_exhaustive]
 #[derive(Clone, PartialEq, Eq)]
 pub struct HistoryEntry {
-    /// The position in the commit order of the whole store.
+    /// The sequence number: the position in the history of the whole store.
     pub sequence: u64,
     /// The instance.
     pub key: Key,

@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unchanged_row_means_a_lost_claim_to_who_needs_one() {
+    fn a_worker_change_on_an_unchanged_row_is_fenced() {
         let row = Row::example("M", "S", 3);
         let Row { key, incarnation, version, .. } = row.clone();
         let checkpoint = SaveCheckpoint { key, incarnation, version, fence: 1, checkpoint: "1".into() };

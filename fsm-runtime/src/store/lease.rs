@@ -1,4 +1,4 @@
-//! Liveness of processes: leases, and the presence of processes on one machine.
+//! Liveness of processes: leases, and the presence of processes on one host.
 
 use std::{
     fmt, io,
@@ -82,7 +82,7 @@ impl Renewed {
     }
 }
 
-/// There is no live lease to extend: it has lapsed, was ended, or was never taken. Other processes may have claimed rows of the
+/// There is no live lease to extend: it has expired, was ended, or was never taken. Other processes may have claimed rows of the
 /// process since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -144,7 +144,7 @@ impl fmt::Display for Lease {
     }
 }
 
-/// The capability of a store to tell that a process of the same machine has ended, before its lease lapses.
+/// The capability of a store to tell that a process on the same host has ended, before its lease expires.
 pub trait Presence: Send + Sync {
     /// Announces that process `owner` is alive, until the returned guard is dropped or the process ends. Called before its first
     /// lease.
@@ -153,7 +153,7 @@ pub trait Presence: Send + Sync {
     /// [`PresenceError`].
     fn announce(&self, owner: &str) -> Result<Box<dyn Send + Sync>, PresenceError>;
 
-    /// Whether process `owner` has certainly ended, so that its rows can be taken over before its lease lapses. `false` is always
+    /// Whether process `owner` has certainly ended, so that its rows can be taken over before its lease expires. `false` is always
     /// correct. The call has no effects: the answer stays `true` until the lease is ended.
     fn is_gone(&self, owner: &str) -> bool;
 }

@@ -98,14 +98,14 @@ pub type StoreFuture<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result
 ///   `Duplicate`.
 /// - **Order.** Groups of one call are applied in order. Groups of a call that has returned come before those of a call that begins
 ///   later.
-/// - **History.** A reader that has read up to a sequence has read all entries up to it that there will ever be. The entries of one
-///   instance are in the order of its changes. A store with concurrent transactions may hold entries back while an older transaction is
-///   open: the history of the whole store, [`changed`](Store::changed) and [`last_sequence`](Store::last_sequence) then show them later.
-///   The history of one instance always ends with its last change.
+/// - **History.** After a reader has read up to sequence N, no entry with a sequence <= N appears later. The entries of one instance are in
+///   the order of its changes. A store with concurrent transactions may hold entries back while an older transaction is open: the history
+///   of the whole store, [`changed`](Store::changed) and [`last_sequence`](Store::last_sequence) then show them later. The history of one
+///   instance always ends with its last change.
 /// - **Fences.** Each [`Claim`] that commits gets a fence from one store-wide sequence. A fence never repeats, also not after an id is removed
 ///   and reused, or after a restart.
-/// - **Leases.** While the lease of a row's owner is live, a claim of that row by another process does not commit. With a lapsed lease, or
-///   without one, it does. A lapsed lease is not renewed. Renewals and releases do not queue behind other changes. Leases prevent
+/// - **Leases.** While the lease of a row's owner is live, a claim of that row by another process does not commit. With an expired lease,
+///   or without one, it does. An expired lease is not renewed. Renewals and releases do not queue behind other changes. Leases prevent
 ///   overlapping workers; fences prevent overlapping commits.
 /// - **Cancel safety.** A future that writes and is dropped at any point leaves each of its groups applied as a whole or not at all, and does not
 ///   affect other callers. Reads have no effects.
@@ -226,21 +226,21 @@ pub trait Store: Any + Send + Sync {
     /// The link between the runtimes that use this store object. All handles of the object return the same one.
     fn local_changes(&self) -> &LocalChanges;
 
-    /// Grants `process` a lease for `ttl` from now on: at its start, and again after its lease has lapsed. It has not
-    /// [joined](Lease::joined) then. May remove lapsed leases whose owners have no rows.
+    /// Grants `process` a lease for `ttl` from now on: at its start, and again after its lease has expired. It has not
+    /// [joined](Lease::joined) then. May remove expired leases whose owners have no rows.
     fn take_lease(&self, process: Process, ttl: Duration, now: SystemTime) -> StoreFuture<'_, Renewed>;
 
-    /// Extends a live lease for `renewal.ttl` from now on. A lapsed lease never comes back to life: others may have claimed rows under
+    /// Extends a live lease for `renewal.ttl` from now on. An expired lease never becomes valid again: others may have claimed rows under
     /// it. Its process compares what it runs with [`held_by`](Store::held_by) after it has taken a new lease, and before it claims again.
     fn renew_lease(&self, renewal: Renewal, now: SystemTime) -> StoreFuture<'_, Result<Renewed, Lapsed>>;
 
     /// Ends the leases of `owners` at once: other processes can claim their rows.
     fn end_leases(&self, owners: Vec<String>, now: SystemTime) -> StoreFuture<'_, ()>;
 
-    /// The leases of all processes: the live ones, and lapsed ones whose owners still have rows.
+    /// The leases of all processes: the live ones, and expired ones whose owners still have rows.
     fn leases(&self, now: SystemTime) -> StoreFuture<'_, Vec<Lease>>;
 
-    /// How this store detects that a process has ended before its lease lapses; `None` if it cannot.
+    /// How this store detects that a process has ended before its lease expires; `None` if it cannot.
     fn presence(&self) -> Option<&dyn Presence>;
 
     /// The queues of entries under leases, for locks, services and work that is done once; `None` if the store has none.

@@ -44,8 +44,8 @@ impl ChangesQuery {
 }
 
 impl<M: Durable> Machines<M> {
-    /// Follows the changes of this machine's instances, also those of other processes, in commit order. The stream has no name
-    /// and stores no position: for a page that shows one order, or a cache. To follow changes across restarts, use
+    /// Follows the changes of this machine's instances, also those of other processes, in the order of their sequence numbers. The stream
+    /// has no name and stores no position: for a page that shows one order, or a cache. To follow changes across restarts, use
     /// [`Runtime::subscribe`](crate::Runtime::subscribe).
     ///
     /// The stream ends when the runtime [shuts down](crate::Runtime::shutdown).
@@ -86,7 +86,7 @@ impl<M: Durable> Machines<M> {
     }
 }
 
-/// The changes of one machine, or of one instance, in commit order. From [`Machines::changes`].
+/// The changes of one machine, or of one instance, in the order of their sequence numbers. From [`Machines::changes`].
 pub struct ChangeStream<M> {
     follower: Follower,
     machines: Machines<M>,
@@ -163,7 +163,7 @@ pub struct Changed<M> {
 }
 
 impl<M: Durable> Changed<M> {
-    /// Its place in the commit order of the store.
+    /// Its sequence number in the history of the store.
     #[must_use]
     pub fn sequence(&self) -> u64 {
         self.entry.sequence

@@ -5,7 +5,7 @@ use crate::{engine::Engine, store::HistoryEntry};
 use futures_core::Stream;
 use std::{fmt, sync::Arc};
 
-/// The history entries of all machines, in commit order. From [`Runtime::changes`](crate::Runtime::changes).
+/// The history entries of all machines, in the order of their sequence numbers. From [`Runtime::changes`](crate::Runtime::changes).
 pub struct EntryStream(Follower);
 
 impl EntryStream {

@@ -1,4 +1,4 @@
-//! Named subscriptions: every change of a store in commit order, at least once, from a stored position.
+//! Named subscriptions: every change of a store at least once, in the order of the sequence numbers, from a stored position.
 
 use super::{SubscribeError, follower::Follower};
 use crate::{
@@ -19,7 +19,7 @@ pub enum StartPosition {
     After(u64),
 }
 
-/// All changes of a store in commit order, for other systems to follow: the history is the outbox.
+/// All changes of a store in the order of their sequence numbers, for other systems to follow: the history is the outbox.
 ///
 /// Each entry is returned at least once. Call [`ack`](Self::ack) when an entry is processed: after a restart, the subscriber with the
 /// same name continues after the last acknowledged entry. Run one subscriber of a name at a time; two would both get every entry.

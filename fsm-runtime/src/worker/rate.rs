@@ -49,7 +49,7 @@ impl Rate {
     /// The reason why the rate is not valid.
     pub(crate) fn wrong(&self) -> Option<&'static str> {
         if self.count == 0 {
-            return Some("`rate`: must allow at least 1 start; to stop work, park it");
+            return Some("`rate`: must allow at least 1 start; to stop work, call `Machines::hold`");
         }
         if self.per.is_zero() {
             return Some("`rate`: the time must be longer than zero");

@@ -372,6 +372,6 @@ async fn c24_without_slots_the_start_is_refused() {
     let error = builder.policy::<job::Running>(Policy::new().concurrency_over_all(0)).start().await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the policy of `Job` in state `Running`: `concurrency_over_all`: must be at least 1; to stop work, hold it"
+        "the policy of `Job` in state `Running`: `concurrency_over_all`: must be at least 1; to stop work, call `Machines::hold`"
     );
 }

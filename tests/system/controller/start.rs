@@ -73,10 +73,10 @@ async fn c11_machines_of_other_programs_are_left_untouched() {
 async fn invalid_settings_are_refused() {
     let builder = || Runtime::builder(Sqlite::in_memory().unwrap()).machine::<Job, _>(puppets().0);
     for (builder, expected) in [
-        (builder().poll_interval(Duration::ZERO), "`poll_interval`: an interval of zero would scan without end"),
-        (builder().max_attempts(0), "`max_attempts`: without an attempt no work would ever be done"),
-        (builder().max_concurrency(0), "`max_concurrency`: without a slot no work would ever be done"),
-        (builder().lease_ttl(Duration::ZERO), "`lease_ttl`: a lease needs time to be renewed: 100 ms at least"),
+        (builder().poll_interval(Duration::ZERO), "`poll_interval`: must be longer than zero"),
+        (builder().max_attempts(0), "`max_attempts`: must be at least 1"),
+        (builder().max_concurrency(0), "`max_concurrency`: must be at least 1"),
+        (builder().lease_ttl(Duration::ZERO), "`lease_ttl`: must be at least 100 ms, so that the lease can be renewed"),
         (builder().backoff(HOUR, SECOND), "`backoff`: the first wait cannot be longer than the longest"),
         (
             builder().machine::<Job, _>(puppets().0),

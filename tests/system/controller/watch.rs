@@ -67,7 +67,7 @@ async fn h1_missed_heartbeats_are_counted_up_to_the_limit() {
 }
 
 #[tokio::test]
-async fn h1_within_the_grace_period_an_event_counts_a_requeue_not() {
+async fn h1_in_the_grace_period_events_count_and_requeues_do_not() {
     let mut world = World::with(beats(SECOND * 10)).await;
     let done = world.running("done").await.tell_and_watch(Do::FinishWhenCancelled(7));
     let again = world.running("again").await.tell_and_watch(Do::AgainWhenCancelled(SECOND));

@@ -12,8 +12,8 @@ impl Resolver<'_> {
                            `#[fsm(…)]`, or remove `by`";
             self.errors.at_span(by, message);
         } else if on.auto {
-            let message = "`auto` lets callers have the event fired, by a desired state, which `by = worker` excludes: remove \
-                           one of the two";
+            let message = "`auto` conflicts with `by = worker`, because callers set the desired state for which the runtime \
+                           fires the event: remove one of the two";
             self.errors.at_span(by, message);
         }
     }

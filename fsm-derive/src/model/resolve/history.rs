@@ -40,12 +40,11 @@ impl Resolver<'_> {
                 None => self.unknown_superstate(ident),
                 Some(group) => {
                     let instead = match group.map(|group| plain(&self.machine.groups[group].ident)) {
-                        Some(group) => {
-                            format!("write its superstate, `history({group})`, or the state alone, `{name}`")
-                        }
-                        None => format!("write the state alone, `{name}`"),
+                        Some(group) => format!("write `history({group})`, or the target `{name}`"),
+                        None => format!("write the target `{name}`"),
                     };
-                    self.errors.at(ident, format!("`{name}` is a state, and a history is of a superstate: {instead}"));
+                    let message = format!("`history(…)` takes a superstate, but `{name}` is a state: {instead}");
+                    self.errors.at(ident, message);
                     self.machine.complete = false;
                 }
             }
@@ -56,8 +55,7 @@ impl Resolver<'_> {
         {
             let inner = plain(&inner.ident);
             let message = format!(
-                "`{name}` contains the superstate `{inner}`, which has no state of its own to enter: write `history({name}, deep)`, \
-                 which leads to the very state that was left"
+                "`history({name})` cannot be shallow, because `{name}` contains the superstate `{inner}`: write `history({name}, deep)`"
             );
             self.errors.at(ident, message);
         }

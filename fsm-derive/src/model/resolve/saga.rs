@@ -14,7 +14,7 @@ impl Resolver<'_> {
             if self.machine.states[state].kind != Kind::End {
                 let name = plain(&undone);
                 let message = format!(
-                    "`{name}` is where a saga ends that was undone: mark it as an end state, `#[state(end)]`, or name another state"
+                    "`{name}` is the `undone` state of the saga: mark it as an end state, `#[state(end)]`, or name another state"
                 );
                 self.errors.at(&undone, message);
             }
@@ -52,7 +52,7 @@ impl Resolver<'_> {
                 Some(format!("`{name}` cannot undo itself: name a state that undoes it, or write `undo = none`"))
             } else if self.machine.saga.as_ref().is_some_and(|saga| saga.undone == by) {
                 Some(format!(
-                    "`{other}` is where a saga ends that was undone: name a `work` state that undoes `{name}`, or write `undo = none`"
+                    "`{other}` is the `undone` state of the saga: name a `work` state that undoes `{name}`, or write `undo = none`"
                 ))
             } else if self.machine.states[by].kind != Kind::Work {
                 Some(format!("`{other}` undoes `{name}`, so it needs a worker: mark it as `#[state(work)]`"))
@@ -60,8 +60,7 @@ impl Resolver<'_> {
                 undoes.map(|step| {
                     let step = plain(&self.machine.states[step].ident);
                     format!(
-                        "`{other}` already undoes `{step}`, and could not know which of the two to undo: declare a state that undoes \
-                         `{name}`"
+                        "`{other}` already undoes `{step}`, and a state can undo only one step: declare another state for `{name}`"
                     )
                 })
             };

@@ -159,7 +159,11 @@ impl<'d> Naive<'d> {
                 let inner =
                     (0..self.declared.groups.len()).find(|inner| self.declared.groups[*inner].parent == Some(group));
                 if let Some(inner) = inner.filter(|_| !deep) {
-                    self.error(format!("`{}` contains the superstate `{}`", group_name(group), group_name(inner)));
+                    self.error(format!(
+                        "`history({0})` cannot be shallow, because `{0}` contains the superstate `{1}`",
+                        group_name(group),
+                        group_name(inner)
+                    ));
                 }
                 if on.with {
                     self.error("`with` cannot be combined with `history(…)`".into());
@@ -190,7 +194,7 @@ impl<'d> Naive<'d> {
         if on.by && !self.declared.durable {
             self.error("`by` requires a durable machine".into());
         } else if on.by && on.auto {
-            self.error("`auto` lets callers".into());
+            self.error("`auto` conflicts with `by = worker`".into());
         }
         for from in from.iter().filter(|_| all_known) {
             let (state, event) = (name(*from), event_name(on.event));
@@ -318,7 +322,7 @@ impl<'d> Naive<'d> {
             let own = *origin == Origin::Own;
             if self.complete && self.declared.durable && !fired && (own || !reported.contains(&(*origin, *event))) {
                 reported.push((*origin, *event));
-                self.error(format!("nothing can fire `{}` in ", event_name(*event)));
+                self.error(format!("`{}` is `by = worker`, but ", event_name(*event)));
             }
         }
     }
@@ -375,7 +379,9 @@ impl<'d> Naive<'d> {
         for (target, fields) in twice.iter().enumerate() {
             for (field, transitions) in fields.iter().enumerate().filter(|(_, transitions)| !transitions.is_empty()) {
                 let (field, target, transitions) = (FIELDS[field], name(target), transitions.join(", "));
-                errors.push(format!("`{field}` of `{target}` would be stored twice on {transitions}:"));
+                errors.push(format!(
+                    "field `{field}` of `{target}` is also in its history field `was` on {transitions}:"
+                ));
             }
         }
         self.errors.extend(errors);
@@ -405,7 +411,7 @@ impl<'d> Naive<'d> {
             } else if !holds(*from) {
                 errors.push(format!("`{state}` does not hold the history of `{superstate}`"));
             } else if self.complete && !self.transitions.iter().any(brings) {
-                errors.push(format!("no state of `{superstate}` is left for `{state}`"));
+                errors.push(format!("no transition leads from a state of `{superstate}` to `{state}`"));
             }
         }
         errors.extend(inside.iter().map(|(.., states)| match &states[..] {

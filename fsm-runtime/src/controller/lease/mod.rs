@@ -27,7 +27,7 @@ pub(super) struct LeaseKeeper {
     state: LeaseState,
     /// A request of this module for the lease.
     request: Option<JoinHandle<Reply>>,
-    /// Whether the lease may have lapsed since the claims were last known to be held under it.
+    /// Whether the lease may have expired since the claims were last known to be held under it.
     compares: bool,
     /// The instances whose claims wait for the lease.
     held_back: HashSet<Key>,
@@ -52,7 +52,7 @@ type Reply = Result<Granted, Option<StoreError>>;
 pub(super) struct Granted {
     /// The time of the request.
     at: Duration,
-    /// What this process has claimed, if the old lease had lapsed.
+    /// What this process has claimed, if the old lease had expired.
     held: Option<Vec<Held>>,
 }
 
@@ -66,7 +66,7 @@ pub(super) enum LeaseEvent {
 
 /// What a change of the lease means for the loop.
 pub(super) enum LeaseChange {
-    /// The lease holds again: the claims that were `held_back` can be made. If the old lease had lapsed, others may have claimed rows
+    /// The lease holds again: the claims that were `held_back` can be made. If the old lease had expired, others may have claimed rows
     /// since, and `held` is what this process still has.
     Held { held_back: HashSet<Key>, was_lost: bool, held: Option<Vec<Held>> },
     /// The lease cannot be renewed: the workers must be cancelled.
@@ -218,7 +218,7 @@ impl LeaseKeeper {
                 Some(LeaseChange::Held { held_back: mem::take(&mut self.held_back), was_lost, held })
             }
             Err(error) => {
-                // It may have found that the lease had lapsed.
+                // It may have found that the lease had expired.
                 self.compares = true;
                 let error = error.map_or_else(|| "no answer".to_owned(), |error| error.to_string());
                 // Otherwise the watchdog has renewed it meanwhile, and its next report leads to another request.
@@ -238,7 +238,7 @@ impl LeaseKeeper {
         self.engine.clock.elapsed() >= at.saturating_add(self.me.ttl)
     }
 
-    /// A lapsed lease may be live again without a response that it had lapsed: the store may execute a request late, which this
+    /// An expired lease may be live again without a response that it had expired: the store may execute a request late, which this
     /// process had given up.
     fn compare_if_over(&mut self) {
         self.compares |= self.is_over(self.timeline.renewed);
@@ -251,7 +251,7 @@ impl LeaseKeeper {
     }
 }
 
-/// Renews the lease. If it has lapsed, takes a new one, and then reads what was left of the claims: others may have taken rows over
+/// Renews the lease. If it has expired, takes a new one, and then reads what was left of the claims: others may have taken rows over
 /// while there was no lease, and can take none from now on. Reads them in any case where it `compares`.
 async fn request(engine: Arc<Engine>, me: LeaseRequest, compares: bool) -> Reply {
     // Real time, because the time of a disk does not depend on a test's clock.
@@ -267,7 +267,7 @@ async fn request(engine: Arc<Engine>, me: LeaseRequest, compares: bool) -> Reply
     if lapsed {
         tracing::warn!(
             owner = %me.owner(), claims = held.len(),
-            "the lease had lapsed, and a new one is taken; work that other processes have taken over is cancelled"
+            "the lease expired, and a new one was taken; work that other processes have taken over is cancelled"
         );
     }
     Ok(Granted { at, held: Some(held) })

@@ -33,7 +33,7 @@ impl LeaseRequest {
         Ok(requested)
     }
 
-    /// Extends the lease, unless it has lapsed. Returns the time of the request.
+    /// Extends the lease, unless it has expired. Returns the time of the request.
     pub(in crate::controller) async fn renew(&self, engine: &Engine) -> Result<Result<Duration, Lapsed>, StoreError> {
         let renewal =
             Renewal { owner: self.process.owner.clone(), ttl: self.ttl, leaving: self.stopping.is_cancelled() };

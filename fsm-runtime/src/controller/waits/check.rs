@@ -149,7 +149,7 @@ async fn fire(
         Ok(transition) => {
             let verdict = engine.commit(Change::Transition(transition)).await?;
             if let Verdict::Committed { .. } = verdict {
-                log_row!(info, row, %event, "event fired: what it waited for has happened");
+                log_row!(info, row, %event, "wait fulfilled: event fired");
             }
             match verdict.refusal() {
                 Some(reason) => format!("the store refused it: {reason}"),

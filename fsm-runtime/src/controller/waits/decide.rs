@@ -248,7 +248,7 @@ mod tests {
     }
 
     proptest! {
-        /// Stuck is for ever: no transition of the awaited instances makes a wait hold.
+        /// Stuck is forever: no transition of the awaited instances makes a wait hold.
         #[test]
         fn no_transition_ends_a_wait_that_is_stuck(
             states in proptest::collection::vec(now(), 0..5),

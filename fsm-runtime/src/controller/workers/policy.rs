@@ -141,8 +141,8 @@ impl Policy {
     /// A process requests only slots that it can use now, so further waiting instances add no load on the store.
     ///
     /// A slot has a lease of the length [`Builder::lease_ttl`](crate::Builder::lease_ttl). The slots of a killed process are free when their
-    /// leases lapse. A process that shuts down frees each slot when its worker ends. If a lease cannot be renewed, the worker is cancelled
-    /// after two thirds of the lease and aborted before the lease lapses, and the attempt does not count. As with any lease, a worker that
+    /// leases expire. A process that shuts down frees each slot when its worker ends. If a lease cannot be renewed, the worker is cancelled
+    /// after two thirds of the lease and aborted before the lease expires, and the attempt does not count. As with any lease, a worker that
     /// blocks its thread, or whose process stalls for longer, can still run when another process has the slot.
     ///
     /// Each process uses its own limit: while a rolling deploy changes the limit, the greater one holds.
@@ -222,7 +222,7 @@ impl Policy {
             return Some("`max_concurrency`: must be at least 1");
         }
         if self.concurrency_over_all == Some(0) {
-            return Some("`concurrency_over_all`: must be at least 1; to stop work, hold it");
+            return Some("`concurrency_over_all`: must be at least 1; to stop work, call `Machines::hold`");
         }
         self.rate.as_ref().and_then(Rate::wrong)
     }

@@ -120,7 +120,10 @@ impl Ending<'_> {
             None => again(self.engine, &**self.driver, own, current)?,
             // The worker has returned an error. What it does after its event has not happened, so the event is not fired for it.
             Some(event) => fire(self.engine, &**self.driver, event, current)?.and_then(|_| {
-                let error = format!("a guard refused `{}` on data that have changed since", event.name);
+                let error = format!(
+                    "a guard refused `{}`; the data changed after the worker read it, so the attempt is repeated",
+                    event.name
+                );
                 Err(WorkError::retry_after(Duration::ZERO, error))
             }),
         };

@@ -2,7 +2,7 @@
 //! for them. Pure: this module collects the calls, and `slot_entries` makes them.
 //!
 //! In each queue, a process has one entry for each slot that it can use, and the first `limit` live entries have the slots. New entries are
-//! added at the end, so an entry that has a slot keeps it until it is removed or lapses.
+//! added at the end, so an entry that has a slot keeps it until it is removed or expires.
 //!
 //! ```text
 //!           enter            among the first         take
@@ -71,7 +71,7 @@ pub(in crate::controller) enum Answer {
         asked: Duration,
         done: bool,
     },
-    /// The ids of the first entries, and the time until the first of these entries lapses.
+    /// The ids of the first entries, and the time until the first of these entries expires.
     Looked(Option<(Vec<String>, Duration)>),
     /// Whether the entry is live.
     Renewed {
@@ -84,9 +84,9 @@ pub(in crate::controller) enum Answer {
 /// The loss of a slot, for the worker that uses it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Loss {
-    /// The lease was not renewed in time or has lapsed, so the worker is cancelled.
+    /// The lease was not renewed in time or has expired, so the worker is cancelled.
     Cancel(Key),
-    /// The lease is about to lapse, so the worker is aborted.
+    /// The lease is about to expire, so the worker is aborted.
     Abort(Key),
 }
 
@@ -375,7 +375,7 @@ impl SharedSlots {
                     id,
                     machine = self.machine,
                     state = self.state,
-                    "the lease of a slot over all processes has lapsed; the slot is lost"
+                    "the lease of a slot over all processes has expired; the slot is lost"
                 );
                 let entry = queue.entries.remove(place);
                 self.balance(lane, now);
@@ -541,7 +541,7 @@ impl Entry {
         matches!(self.stage, Stage::Entering | Stage::Waiting { looked: false })
     }
 
-    /// Whether the lease is about to lapse. An entry that is being added has no lease yet.
+    /// Whether the lease is about to expire. An entry that is being added has no lease yet.
     fn is_lost(&self, now: Duration) -> bool {
         self.stage != Stage::Entering && self.timeline.phase(now) == Phase::Lost
     }

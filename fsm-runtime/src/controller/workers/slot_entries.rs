@@ -142,7 +142,7 @@ impl Changes {
     }
 }
 
-/// Makes `call`. A removal has no answer: if it fails, the entry lapses.
+/// Makes `call`. A removal has no answer: if it fails, the entry expires.
 async fn answer(engine: &Engine, holder: &str, call: Call, asked: Duration) -> Option<Answered> {
     let entries = engine.store.ephemerals()?;
     let now = engine.now();
@@ -175,7 +175,7 @@ async fn answer(engine: &Engine, holder: &str, call: Call, asked: Duration) -> O
         }
         Call::Remove { id } => {
             let removed = engine.asked("remove_entry", entries.remove_entry(id, now)).await;
-            removed.unwrap_or_else(|error| failed("removed; it lapses", error));
+            removed.unwrap_or_else(|error| failed("removed; it expires", error));
             return None;
         }
     };

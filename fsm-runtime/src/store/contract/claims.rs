@@ -241,7 +241,7 @@ pub async fn l1_a_live_lease_keeps_other_owners_from_claiming(store: &Arc<dyn St
     assert!(matches!(claimed_at(store, &moved, "a", later(14)).await, Verdict::Committed { .. }));
     let held = get(store, "1").await;
     assert_eq!((held.attempt, &held.error), (1, &None), "the transition reset the attempts");
-    // A renewal extends the lease; a lapsed one does not block other owners.
+    // A renewal extends the lease; an expired one does not block other owners.
     assert!(renew(store, "a", 15, later(10)).await.is_ok());
     assert!(matches!(claimed_at(store, &held, "b", later(24)).await, Verdict::Fenced { .. }));
     assert!(matches!(claimed_at(store, &held, "b", later(25)).await, Verdict::Committed { .. }));
@@ -274,7 +274,7 @@ pub async fn l4_fences_grow_over_removal_and_reuse_of_an_id(store: &Arc<dyn Stor
     }
 }
 
-/// A lapsed lease is listed until no row names its owner.
+/// An expired lease is listed until no row names its owner.
 pub async fn a_lapsed_lease_is_kept_while_its_owner_has_rows(store: &Arc<dyn Store>) {
     assert_eq!(take(store, "idle", 5, now()).await, Renewed::new(later(5), now()));
     assert_eq!(take(store, "busy", 15, now()).await, Renewed::new(later(15), now()));
@@ -290,7 +290,7 @@ pub async fn a_lapsed_lease_is_kept_while_its_owner_has_rows(store: &Arc<dyn Sto
     assert_eq!(left.iter().map(|lease| &*lease.owner).collect::<Vec<_>>(), ["busy"]);
 }
 
-/// A lease that has lapsed or was ended is not renewed. A new one can be taken.
+/// A lease that has expired or was ended is not renewed. A new one can be taken.
 pub async fn l6_a_lapsed_lease_is_not_renewed(store: &Arc<dyn Store>) {
     assert_eq!(renew(store, "a", 15, now()).await, Err(Lapsed::new(now())), "it has never had one");
     take(store, "a", 15, now()).await;

@@ -82,7 +82,7 @@ pub async fn g2_the_longest_names_fit(store: &Arc<dyn Store>) {
     assert!(entries.remove_result("lock", name, now()).await.unwrap());
 }
 
-/// A lapsed entry is neither first nor ahead of another, and is not renewed.
+/// An expired entry is neither first nor ahead of another, and is not renewed.
 pub async fn g2_a_lapsed_entry_never_comes_back(store: &Arc<dyn Store>) {
     let Some(entries) = store.ephemerals() else { return };
     enter(entries, "a", "1").await;
@@ -142,7 +142,7 @@ pub async fn g2_one_of_many_entries_is_first(store: &Arc<dyn Store>) {
     }
 }
 
-/// The first live entries of a queue have its slots: the others follow in order when one is removed or has lapsed.
+/// The first live entries of a queue have its slots: the others follow in order when one is removed or has expired.
 pub async fn c24_the_first_entries_have_the_slots(store: &Arc<dyn Store>) {
     let Some(entries) = store.ephemerals() else { return };
     let mut sequences = Vec::new();

@@ -105,7 +105,7 @@ pub async fn x2_one_of_many_writers_wins(store: &Arc<dyn Store>) {
     assert_eq!(history(store, "a").await.len(), 2);
 }
 
-/// A dropped call is applied whole or not at all, and later calls go on.
+/// A dropped call is applied whole or not at all, and later calls continue.
 pub async fn a_dropped_call_is_applied_whole_or_not_at_all(store: &Arc<dyn Store>) {
     for n in 0..50 {
         let id = n.to_string();

@@ -37,7 +37,7 @@ pub async fn x3_an_idempotency_key_applies_once(store: &Arc<dyn Store>) {
     assert!(matches!(verdict(store, vec![Change::Transition(other_event)]).await, Verdict::KeyReused { .. }));
     assert_eq!(history(store, "a").await.len(), 3);
 
-    // A `HashMap` is serialised in any order.
+    // A `HashMap` is serialized in any order.
     let row = get(store, "a").await;
     let lock = |payload: &str| {
         let used = Some("k2".to_owned());

@@ -10,7 +10,7 @@
 //!
 //! ```toml
 //! [dev-dependencies]
-//! fsm-runtime = { version = "0.1", features = ["store-tests"] }
+//! fsm-runtime = { path = "../fsm/fsm-runtime", features = ["store-tests"] }
 //! ```
 //!
 //! # Examples
@@ -137,7 +137,7 @@ macro_rules! store_contract {
     };
 }
 
-/// Makes one `#[test]` of each promise of a store that counts by a clock of its own, as one for several machines does.
+/// Makes one `#[test]` of each promise of a store that counts by a clock of its own, as one for several hosts does.
 ///
 /// The argument is as that of [`store_contract!`](crate::store_contract). Such a store passes the promises there when it is opened so
 /// that it counts by the caller's clock, and these as it is used.

@@ -17,7 +17,7 @@ fn hold(row: &Row, why: Option<&str>) -> Hold {
     Hold { key, incarnation, version, seen, hold: why.map(str::to_owned), note: Some(note) }
 }
 
-/// A held row is neither due for work nor claimed. Its timer goes on, and the hold stays when it moves.
+/// A held row is neither due for work nor claimed. Its timer continues, and the hold stays when it moves.
 pub async fn c20_a_hold_keeps_work_from_being_claimed(store: &Arc<dyn Store>) {
     let into = Entering { work: true, timers: tick(9), ..entering("Opening") };
     let created = committed(store, Change::Create(create("a", into))).await;

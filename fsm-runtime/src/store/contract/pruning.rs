@@ -4,7 +4,7 @@ use super::build::{committed, create, entering, fire, history, key, later, now, 
 use crate::store::{Change, Create, Definition, Entering, Origin, Prune, Purge, Rewrite, Store, Transition, Verdict};
 use std::sync::Arc;
 
-/// Sequences go on from the last one after all history is pruned.
+/// Sequences continue from the last one after all history is pruned.
 pub async fn the_last_sequence_survives_pruning(store: &Arc<dyn Store>) {
     let a = committed(store, Change::Create(create("a", entering("Closed")))).await;
     committed(store, Change::Create(create("b", entering("Closed")))).await;

@@ -77,7 +77,7 @@ pub async fn a_stale_transition_changes_nothing(store: &Arc<dyn Store>) {
     assert_eq!(history(store, "a").await.len(), 2);
 }
 
-/// An internal transition changes version, data, context and schema; the visit to the state goes on.
+/// An internal transition changes version, data, context and schema; the visit to the state continues.
 pub async fn an_internal_transition_keeps_the_visit(store: &Arc<dyn Store>) {
     let timed = Entering { timers: tick(300), work: true, ..entering("Opening") };
     let created = committed(store, Change::Create(create("a", timed.clone()))).await;

@@ -366,6 +366,6 @@ proptest! {
             }
             prop_assert!(all.iter().map(|it| it.working(now)).sum::<usize>() <= limit);
         }
-        prop_assert!(all.iter().all(|it| it.wanted == 0), "work waits for ever");
+        prop_assert!(all.iter().all(|it| it.wanted == 0), "work waits forever");
     }
 }
