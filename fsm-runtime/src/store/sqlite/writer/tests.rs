@@ -9,6 +9,7 @@ use crate::{
             Sqlite,
             connection::{patience, schema},
             options::BUSY_TIMEOUT,
+            sql::ephemeral,
         },
     },
 };
@@ -309,25 +310,35 @@ async fn short_writes_share_a_transaction() {
     let connection = Connection::open(&path).unwrap();
     schema::prepare(&connection, &file, None).unwrap();
     let writer = Arc::new(Writer::start(connection, file, &SqliteOptions::default()).unwrap());
-    let add = |connection: &Connection, name: &str| {
-        connection.execute("INSERT INTO fsm_meta (name, value) VALUES (?1, 1)", [name])?;
-        Ok(())
+    let now = SystemTime::now();
+    let entry = |id: String| NewEphemeral {
+        kind: "lock",
+        name: "report".into(),
+        id,
+        holder: "me".into(),
+        value: None,
+        ttl: Duration::from_mins(1),
     };
-    let count = |connection: &Connection| {
-        connection.query_row("SELECT count(*) FROM fsm_meta WHERE name LIKE 'test %'", [], |row| row.get::<_, u32>(0))
+    let count = move |connection: &Connection| {
+        ephemeral::first(connection, "lock", "report", 100, now)
+            .map(|entries| entries.map_or(0, |entries| entries.len()))
     };
     let go = hold(&writer);
     let mut writes = tokio::task::JoinSet::new();
     for n in 0..10 {
         let writer = writer.clone();
-        writes.spawn(async move { writer.write_shared(move |connection| add(connection, &format!("test {n}"))).await });
+        let entry = entry(n.to_string());
+        writes.spawn(
+            async move { writer.write_shared(move |connection| ephemeral::enter(connection, &entry, now)).await },
+        );
     }
     while writer.places.available_permits() > QUEUE - 10 {
         tokio::task::yield_now().await;
     }
+    let entry = entry("failing".into());
     let failing = writer.write_shared(move |connection| {
-        add(connection, "test failing")?;
-        add(connection, "test 0")
+        ephemeral::enter(connection, &entry, now)?;
+        Err::<(), _>(rusqlite::Error::InvalidQuery)
     });
     let last = writer.write_shared(move |connection| {
         let other = Connection::open(path)?;
