@@ -324,11 +324,11 @@ async fn short_writes_share_a_transaction() {
             .map(|entries| entries.map_or(0, |entries| entries.len()))
     };
     let go = hold(&writer);
-    let mut writes = tokio::task::JoinSet::new();
+    let mut entered = tokio::task::JoinSet::new();
     for n in 0..10 {
         let writer = writer.clone();
         let entry = entry(n.to_string());
-        writes.spawn(
+        entered.spawn(
             async move { writer.write_shared(move |connection| ephemeral::enter(connection, &entry, now)).await },
         );
     }
@@ -352,7 +352,7 @@ async fn short_writes_share_a_transaction() {
     let (failed, counts) = both.await;
     assert!(matches!(failed, Err(StoreError::Failed { .. })), "{failed:?}");
     assert_eq!(counts.unwrap(), (10, 0), "it sees what was written before it, and others see nothing yet");
-    for written in writes.join_all().await {
+    for written in entered.join_all().await {
         written.unwrap();
     }
     assert_eq!(writer.run(move |connection, _| Ok(count(connection).unwrap())).await.unwrap(), 10);
