@@ -132,7 +132,7 @@ impl PostgresOptions {
     }
 
     /// How long one statement may take; 10 s, if not set. The server ends it then, and the call fails with
-    /// [`StoreError::Busy`](crate::store::StoreError::Busy). A connection without an answer for 2 s more is given up.
+    /// [`StoreError::Failed`](crate::store::StoreError::Failed). A connection without an answer for 2 s more is given up.
     pub fn statement_timeout(mut self, timeout: Duration) -> Self {
         self.statement_timeout = timeout;
         self

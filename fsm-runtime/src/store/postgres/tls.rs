@@ -31,8 +31,9 @@ pub(super) fn understood(url: &str) -> String {
 fn ssl_mode(url: &str) -> Option<Range<usize>> {
     const KEY: &str = "sslmode";
     if ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
-        // A password may hold a question mark. Options follow the last one.
-        let options = url.rfind('?')? + 1;
+        // A password may hold a question mark.
+        let host = url.find('@').unwrap_or_default();
+        let options = host + url[host..].find('?')? + 1;
         let mut begin = options;
         for option in url[options..].split('&') {
             if let Some(mode) = option.strip_prefix(KEY).and_then(|rest| rest.strip_prefix('=')) {
@@ -183,7 +184,8 @@ mod tests {
         for url in of_password {
             assert_eq!(found(url), None, "{url}");
         }
-        assert_eq!(found("postgresql://app:a?b@db.internal/app?x=1&sslmode=verify-ca&y=2"), Some("verify-ca"));
+        assert_eq!(found("postgresql://app:a?b@db.internal/app?x=1&sslmode=verify-ca&y=2?"), Some("verify-ca"));
+        assert_eq!(found("postgres://db.internal?sslmode=disable"), Some("disable"));
         assert_eq!(found(r"password='\'' sslmode = 'require'"), Some("require"));
         assert_eq!(found("sslmode="), Some(""));
     }
