@@ -21,21 +21,26 @@ impl Group {
     /// applies the group.
     #[must_use]
     pub fn too_large(&self, max_value_bytes: usize) -> Option<Verdict> {
-        let sizes = |(place, change)| sizes(change).into_iter().map(move |size| (place, size));
-        self.changes.iter().enumerate().flat_map(sizes).find_map(|(change, (what, size, kind))| {
-            let limit = match kind {
-                Kind::Value => max_value_bytes,
-                Kind::Key => MAX_KEY_BYTES,
-                Kind::Text => MAX_TEXT_BYTES,
-            };
-            (size > limit).then_some(Verdict::TooLarge { change, what, size, limit })
-        })
+        self.bytes_within(max_value_bytes).err()
     }
 
-    /// The bytes of all its texts.
-    #[cfg(feature = "postgres")]
-    pub(super) fn bytes(&self) -> usize {
-        self.changes.iter().flat_map(sizes).map(|(_, size, _)| size).fold(0, usize::saturating_add)
+    /// The bytes of all its texts, if none of them is too large.
+    pub(super) fn bytes_within(&self, max_value_bytes: usize) -> Result<usize, Verdict> {
+        let mut bytes = 0_usize;
+        for (change, sizes) in self.changes.iter().map(sizes).enumerate() {
+            for (what, size, kind) in sizes {
+                let limit = match kind {
+                    Kind::Value => max_value_bytes,
+                    Kind::Key => MAX_KEY_BYTES,
+                    Kind::Text => MAX_TEXT_BYTES,
+                };
+                if size > limit {
+                    return Err(Verdict::TooLarge { change, what, size, limit });
+                }
+                bytes = bytes.saturating_add(size);
+            }
+        }
+        Ok(bytes)
     }
 }
 

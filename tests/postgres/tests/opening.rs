@@ -192,7 +192,7 @@ async fn states_in_use_are_read_for_as_long_as_it_takes() {
     assert_eq!(states.await.unwrap().unwrap(), []);
 }
 
-/// Through a pooler, too, the server ends what takes too long: what nobody waits for any more keeps no connection of the pool.
+/// Through a pooler, the server's time limits end reads that wait for a lock, so they keep no connection of the pool.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn n30_a_locked_table_keeps_no_connections_of_a_pooler() {
     let (server, schema) = (Server::shared(), Server::shared().new_schema());

@@ -18,7 +18,7 @@ use std::{
 };
 use tokio_postgres::Row;
 
-/// How long a call whose time is over is tried.
+/// How long a call whose time is over tries to connect.
 const LEAST_TRY: Duration = Duration::from_secs(5);
 /// How often a long read is tried at least.
 const LONG_READS: u32 = 3;
@@ -60,6 +60,11 @@ impl Core {
     /// The caller's time, where the store uses it; `None` for the server's.
     pub(super) fn callers(&self, now: SystemTime) -> Option<SystemTime> {
         (self.options.time == super::Time::Callers).then(|| super::columns::time(now))
+    }
+
+    /// How long a call that began at `began` may wait for a connection.
+    pub(super) fn time_left(&self, began: Instant) -> Duration {
+        self.options.timeout.saturating_sub(began.elapsed()).max(LEAST_TRY)
     }
 
     pub(super) fn error(&self, failure: Failure, waited: Duration) -> StoreError {
@@ -116,8 +121,7 @@ impl Core {
     ) -> Result<Vec<Row>, StoreError> {
         let began = Instant::now();
         loop {
-            let left = self.options.timeout.saturating_sub(began.elapsed()).max(LEAST_TRY);
-            let failure = match session.connected_within(limit.min(left)).await {
+            let failure = match session.connected_within(limit.min(self.time_left(began))).await {
                 Ok(connected) => {
                     let answer = tokio::time::timeout(limit, connected.query_alone(statement)).await;
                     let failure = match answer.unwrap_or_else(|_| Err(Failure::no_answer(limit))) {

@@ -115,7 +115,8 @@ const TABLES: &str = "SELECT t.relname::text, t.n_live_tup, t.n_dead_tup, pg_tot
 /// Snapshots of other databases do not matter; those of a standby belong to none.
 const OLDEST: &str = "
 SELECT s.kind, s.pid, s.name, s.age, s.micros FROM (
-    SELECT CASE a.backend_type WHEN 'walsender' THEN 'w' ELSE 't' END AS kind, a.pid, a.application_name AS name, greatest(age(a.backend_xmin), age(a.backend_xid))::bigint AS age,
+    SELECT CASE a.backend_type WHEN 'walsender' THEN 'w' ELSE 't' END AS kind, a.pid, a.application_name AS name,
+           greatest(age(a.backend_xmin), age(a.backend_xid))::bigint AS age,
            (extract(epoch FROM clock_timestamp() - a.xact_start) * 1000000)::bigint AS micros
     FROM pg_stat_activity a WHERE a.pid <> pg_backend_pid() AND (a.datname = current_database() OR a.datname IS NULL)
     UNION ALL

@@ -148,7 +148,7 @@ impl Connected {
         self.in_time(self.client.query(&prepared, &statement.values())).await
     }
 
-    /// Runs a statement that is no part of a transaction. The server keeps the time of statements through a pooler, too.
+    /// Runs a statement outside of a transaction. Through a pooler it is a transaction of its own, so that the server's time limits apply.
     pub(super) async fn query_alone(&self, statement: &Statement<'_>) -> Result<Vec<Row>, Failure> {
         if !self.target.pooled {
             return self.query(statement).await;

@@ -48,9 +48,6 @@ const FENCE_OFF: &str =
 /// Another number than that of the batch was written by an attempt to fence it off whose own answer was lost.
 const DECIDED: &str = "SELECT CASE WHEN batch = $2 THEN missed END FROM {schema}.lanes WHERE lane = $1";
 
-/// How long a batch whose time is over is tried.
-const LEAST_TRY: Duration = Duration::from_secs(5);
-
 /// Which rows are locked by another transaction at this moment.
 const LOCKED: &str = "
 WITH asked AS MATERIALIZED (SELECT * FROM unnest($1::text[], $2::text[]) AS a(machine, id)),
@@ -328,8 +325,7 @@ impl Lane {
     /// # Errors
     /// Nothing was changed.
     async fn attempt(&mut self, statements: &[Statement<'_>], end: End) -> Result<Attempt, Failure> {
-        let left = self.core.options.timeout.saturating_sub(self.since.elapsed());
-        let connected = self.session.connected_within(left.max(LEAST_TRY)).await?;
+        let connected = self.session.connected_within(self.core.time_left(self.since)).await?;
         if !self.is_prepared {
             self.prepare().await?;
         }

@@ -76,14 +76,9 @@ impl Locked {
 
 /// Tells the callers that another transaction has the rows.
 pub(super) fn busy(lane: &Lane, jobs: impl IntoIterator<Item = Job>) {
-    let error = |job: &Job| StoreError::Busy {
-        store: lane.core.target.name.clone(),
-        waited: job.since.elapsed(),
-        holder: None,
-    };
     let answers = jobs.into_iter().map(|job| {
-        let error = error(&job);
-        (job.reply, Err(error))
+        let (store, waited) = (lane.core.target.name.clone(), job.since.elapsed());
+        (job.reply, Err(StoreError::Busy { store, waited, holder: None }))
     });
     Replies::new(answers.collect()).send();
 }

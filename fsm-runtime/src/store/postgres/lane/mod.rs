@@ -71,11 +71,17 @@ impl Lanes {
         let mut replies = Vec::with_capacity(groups.len());
         for mut group in groups {
             super::text::replace_nul(&mut group);
-            let refused = super::text::refused(&group).or_else(|| group.too_large(self.core.options.max_value_bytes));
-            if let Some(verdict) = refused {
-                replies.push(Err(verdict));
-                continue;
-            }
+            let bytes = match super::text::refused(&group) {
+                Some(verdict) => Err(verdict),
+                None => group.bytes_within(self.core.options.max_value_bytes),
+            };
+            let bytes = match bytes {
+                Ok(bytes) => bytes,
+                Err(verdict) => {
+                    replies.push(Err(verdict));
+                    continue;
+                }
+            };
             let Some(change) = group.changes.first() else {
                 replies.push(Err(Verdict::Committed { rows: Vec::new() }));
                 continue;
@@ -83,8 +89,7 @@ impl Lanes {
             let lane = first.filter(|_| one_lane).unwrap_or_else(|| self.lane_of(change.key()));
             let (reply, answer) = oneshot::channel();
             let queue = self.queues.get(lane).ok_or_else(|| self.closed())?;
-            let (bytes, since) = (group.bytes(), Instant::now());
-            if !queue.send(Job { group, bytes, now, since, reply }).await {
+            if !queue.send(Job { group, bytes, now, since: Instant::now(), reply }).await {
                 return Err(self.closed());
             }
             replies.push(Ok(answer));

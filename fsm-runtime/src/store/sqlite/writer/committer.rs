@@ -231,10 +231,13 @@ impl Committer {
         let _ = reply.send(answer.map_err(|e| error::with_holder(&self.file, e)));
     }
 
-    /// Commits all of `writes` in one transaction, without those that fail.
-    pub(super) fn write(&mut self, writes: Vec<Box<dyn SharedWrite>>) {
+    /// Takes `writes`, and commits them in one transaction, without those that fail.
+    pub(super) fn write(&mut self, writes: &mut Vec<Box<dyn SharedWrite>>) {
+        if writes.is_empty() {
+            return;
+        }
         self.batches += 1;
-        let mut waiting = VecDeque::from(writes);
+        let mut waiting = VecDeque::from(std::mem::take(writes));
         let mut written = Vec::with_capacity(waiting.len());
         let committed = self.write_all(&mut waiting, &mut written).map_err(|e| error::with_holder(&self.file, e));
         for write in written.into_iter().chain(waiting) {
@@ -252,19 +255,17 @@ impl Committer {
         self.opened.check()?;
         let transaction = Transaction::begin(&self.connection).map_err(failed)?;
         let execute = |sql| transaction.prepare_cached(sql).and_then(|mut sql| sql.execute([])).map_err(failed);
-        while let Some(mut write) = waiting.pop_front() {
+        while let Some(write) = waiting.front_mut() {
             execute("SAVEPOINT fsm_write")?;
-            let done = write.run(&transaction);
-            // Some errors undo the whole transaction.
-            if transaction.is_autocommit() {
-                written.push(write);
-                return Err(done.err().map_or_else(|| error::closed(&self.file), failed));
-            }
-            match done {
-                Ok(()) => written.push(write),
+            match write.run(&transaction) {
+                Ok(()) => written.extend(waiting.pop_front()),
+                // Some errors undo the whole transaction.
+                Err(error) if transaction.is_autocommit() => return Err(failed(error)),
                 Err(error) => {
                     execute("ROLLBACK TO fsm_write")?;
-                    write.answer(Err(failed(error)));
+                    if let Some(write) = waiting.pop_front() {
+                        write.answer(Err(failed(error)));
+                    }
                 }
             }
             execute("RELEASE fsm_write")?;

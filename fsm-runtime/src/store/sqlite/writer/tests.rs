@@ -357,3 +357,25 @@ async fn short_writes_share_a_transaction() {
     }
     assert_eq!(writer.run(move |connection, _| Ok(count(connection).unwrap())).await.unwrap(), 10);
 }
+
+/// Renewals of entries are among them: they do not wait for the slow statements of a caller, or for pruning.
+#[tokio::test]
+async fn short_writes_wait_for_no_other_job() {
+    let writer = writer();
+    let go = hold(&writer);
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let note = |what: &'static str| {
+        let order = order.clone();
+        move || order.lock().push(what)
+    };
+    let short = writer.write_shared(as_write(note("short")));
+    let long = writer.write(as_write(note("long")));
+    let both = async { tokio::join!(biased; short, long) };
+    let mut both = pin!(both);
+    assert!(both.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    drop(go);
+    let (short, long) = both.await;
+    short.unwrap();
+    long.unwrap();
+    assert_eq!(*order.lock(), ["short", "long"]);
+}

@@ -74,7 +74,8 @@ impl Thread {
     fn serve(&self, first: Queued, committer: &mut Committer) {
         let (mut batch, mut replies, mut writes) = (Vec::new(), Vec::new(), Vec::new());
         let mut groups = 0;
-        // Each of the other jobs may sync the disk; they must not delay the batch for long.
+        // Each of the other jobs may sync the disk; they must not delay the batch for long. Short writes wait for none of them: renewals are
+        // among them, and the statements of a caller may be slow.
         let mut others = 0;
         let mut first = Some(first);
         loop {
@@ -90,19 +91,19 @@ impl Thread {
                 }
                 Job::CommitWith(commit) => {
                     others += 1;
+                    committer.write(&mut writes);
                     committer.commit_with(commit);
                 }
                 Job::Write(write) => writes.push(write),
                 Job::Run(job) => {
                     others += 1;
+                    committer.write(&mut writes);
                     committer.run(job);
                 }
                 Job::Look | Job::Written => {}
             }
         }
-        if !writes.is_empty() {
-            committer.write(writes);
-        }
+        committer.write(&mut writes);
         if batch.is_empty() {
             return;
         }
