@@ -14,10 +14,7 @@ use fsm_runtime::{
     },
 };
 use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::{Duration, SystemTime},
 };
 use tokio::sync::{Semaphore, broadcast, mpsc};
@@ -40,11 +37,23 @@ struct Seen {
     overlaps: Mutex<Vec<Key>>,
     /// For each ended lease, whether its process already counted as gone.
     ended: Mutex<Vec<bool>>,
-    /// The answer to the next claim is lost.
-    loses_claims: AtomicBool,
+    /// How claims are answered.
+    claims: Mutex<Claims>,
     /// Receives each read and claim that is done but not yet answered.
     done: mpsc::UnboundedSender<Key>,
     permits: Semaphore,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Claims {
+    #[default]
+    Normal,
+    /// The next one is made, and its answer is lost.
+    Lost,
+    /// Each is refused, as by a trigger.
+    Refused,
+    /// The next one is not made, and shows the row of another process that has made one.
+    TakenOver,
 }
 
 impl Seen {
@@ -79,11 +88,23 @@ impl Store for Held {
             let changes = groups.iter().flat_map(|group| &group.changes);
             let claimed = changes.filter(|change| matches!(change, Change::Claim(_))).map(|claim| claim.key().clone());
             let claimed: Vec<Key> = claimed.collect();
-            let verdicts = self.inner.commit(groups, now).await;
+            let claims = if claimed.is_empty() { Claims::Normal } else { *self.seen.claims.lock().unwrap() };
+            if claims != Claims::Refused && !claimed.is_empty() {
+                *self.seen.claims.lock().unwrap() = Claims::Normal;
+            }
+            let verdicts = match claims {
+                Claims::Normal | Claims::Lost => self.inner.commit(groups, now).await,
+                Claims::Refused => Ok(vec![Verdict::Refused { change: 0, reason: "by a trigger".into() }]),
+                Claims::TakenOver => {
+                    let mut row = self.inner.get(claimed[0].clone()).await.unwrap().unwrap();
+                    (row.owner, row.fence) = (Some("other".into()), 99);
+                    Ok(vec![Verdict::Committed { rows: vec![row] }])
+                }
+            };
             for key in &claimed {
                 self.seen.done(key).await;
             }
-            if !claimed.is_empty() && self.seen.loses_claims.swap(false, Ordering::Relaxed) {
+            if claims == Claims::Lost {
                 return Err(StoreError::Indeterminate { store: "it".into(), cause: "the answer was lost".into() });
             }
             verdicts
@@ -236,8 +257,8 @@ struct World {
 fn held(inner: Sqlite) -> (Held, Arc<Seen>, mpsc::UnboundedReceiver<Key>) {
     let (tell, done) = mpsc::unbounded_channel();
     let (reading, begun, overlaps) = (Mutex::default(), Mutex::default(), Mutex::default());
-    let (ended, loses_claims, permits) = (Mutex::default(), AtomicBool::new(false), Semaphore::new(0));
-    let seen = Arc::new(Seen { reading, begun, overlaps, ended, loses_claims, done: tell, permits });
+    let (ended, claims, permits) = (Mutex::default(), Mutex::default(), Semaphore::new(0));
+    let seen = Arc::new(Seen { reading, begun, overlaps, ended, claims, done: tell, permits });
     (Held { inner, seen: seen.clone() }, seen, done)
 }
 
@@ -266,6 +287,21 @@ impl World {
 
     fn looks(&self, id: &str) -> usize {
         self.seen.begun.lock().unwrap().iter().filter(|key| &*key.id == id).count()
+    }
+
+    /// The next call, while time passes.
+    async fn call_in_time(&mut self) -> Call {
+        let clock = self.clock.clone();
+        let passing = async {
+            loop {
+                clock.advance(Duration::from_millis(100));
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::select! {
+            call = self.calls.next() => call,
+            () = passing => unreachable!(),
+        }
     }
 
     /// A running instance, and the held one, whose last look has read that it is due.
@@ -438,21 +474,42 @@ async fn a_graceful_stop_ends_the_lease_before_the_presence() {
 #[tokio::test]
 async fn c8_a_claim_with_a_lost_answer_is_not_an_attempt() {
     let mut world = World::new().await;
-    world.seen.loses_claims.store(true, Ordering::Relaxed);
+    *world.seen.claims.lock().unwrap() = Claims::Lost;
     world.jobs.create("b", queued()).await.unwrap().start().await.unwrap();
-    let clock = world.clock.clone();
-    let passing = async {
-        loop {
-            clock.advance(Duration::from_millis(100));
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    let call = tokio::select! {
-        call = world.calls.next() => call,
-        () = passing => unreachable!(),
-    };
+    let call = world.call_in_time().await;
     assert_eq!((call.id.as_str(), call.attempt), ("b", 1));
     assert!(call.fence > 1, "it was claimed again");
+}
+
+/// By a constraint or a trigger of the database's owner: a claim at once would be refused again, without end.
+#[tokio::test]
+async fn c8_a_refused_claim_is_made_again_after_a_pause() {
+    let mut world = World::new().await;
+    *world.seen.claims.lock().unwrap() = Claims::Refused;
+    world.jobs.create("b", queued()).await.unwrap().start().await.unwrap();
+    // A look, and the claim.
+    while world.looks("b") == 0 {
+        world.done("b").await;
+    }
+    world.done("b").await;
+    let looks = world.looks("b");
+    for n in 0..20 {
+        // Each has several looks of its own.
+        world.jobs.create(&format!("c{n}"), queued()).await.unwrap();
+    }
+    assert!(world.looks("b") <= looks + 1, "{} looks after {looks}", world.looks("b"));
+    *world.seen.claims.lock().unwrap() = Claims::Normal;
+    let call = world.call_in_time().await;
+    assert_eq!((call.id.as_str(), call.attempt), ("b", 1));
+}
+
+#[tokio::test]
+async fn c8_a_claim_that_shows_another_owner_starts_no_worker() {
+    let mut world = World::new().await;
+    *world.seen.claims.lock().unwrap() = Claims::TakenOver;
+    world.jobs.create("b", queued()).await.unwrap().start().await.unwrap();
+    let call = world.call_in_time().await;
+    assert_eq!((call.id.as_str(), call.attempt, call.fence < 99), ("b", 1, true), "under a claim of its own");
 }
 
 #[tokio::test]
